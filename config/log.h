@@ -1,0 +1,22 @@
+#pragma once
+#include <string>
+#include <string_view>
+
+namespace glionode {
+
+/// Process-wide logging through spdlog's default logger (the one piece of process state that we allow: signals and
+/// third parties log too). Texts carry no patient name, ID, birth date or accession number: log UIDs, never attributes
+/// of a person (design promise 8). Threads: any.
+enum class LogLevel { kDebug, kInfo, kWarning, kError };
+
+/// Sets level and format ("text" or "json" lines) of standard error. Call once at start, again on reload.
+void ConfigureLog(LogLevel level, std::string_view format);
+
+/// `area` names the folder and part that speaks, such as "receiver".
+void Log(LogLevel level, std::string_view area, const std::string& text);
+inline void LogInfo(std::string_view area, const std::string& text) { Log(LogLevel::kInfo, area, text); }
+inline void LogWarning(std::string_view area, const std::string& text) { Log(LogLevel::kWarning, area, text); }
+inline void LogError(std::string_view area, const std::string& text) { Log(LogLevel::kError, area, text); }
+inline void LogDebug(std::string_view area, const std::string& text) { Log(LogLevel::kDebug, area, text); }
+
+}  // namespace glionode

@@ -1,0 +1,91 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace glionode {
+
+/// All settings of a node: plain structs with defaults, read once by settings_loader. Each class receives only its own
+/// struct, by value. Paths are absolute after loading (relative ones are taken from the configuration's own folder).
+
+struct NodeSettings {
+  std::string ae_title = "GLIONODE";
+  std::filesystem::path data_dir;
+  int drain_seconds = 30;  ///< how long SIGTERM waits for running work
+};
+
+struct LogSettings {
+  std::string level = "info";   ///< debug, info, warning, error
+  std::string format = "text";  ///< text or json
+};
+
+struct DicomSettings {
+  std::string bind = "0.0.0.0";
+  int port = 11112;  ///< 0: any free port
+  int max_associations = 32;
+  int max_connections = 256;  ///< TCP connections, negotiated or not
+  int connect_seconds = 10;   ///< from TCP accept to a complete A-ASSOCIATE-RQ
+  int idle_seconds = 60;      ///< between two messages of an association
+  int message_seconds = 600;  ///< one whole C-STORE with its data set
+  std::int64_t max_instance_bytes = std::int64_t{2} << 30;
+};
+
+struct StudySettings {
+  int quiet_seconds = 60;
+  int incomplete_wait_seconds = 3600;
+  int max_wait_seconds = 14400;
+  bool early_start = false;
+  int settle_seconds = 5;
+};
+
+struct ModelSettings {
+  std::filesystem::path bundle;
+  std::string device = "auto";   ///< auto, cpu, cuda, cuda:N
+  std::string sha256;            ///< when set, the bundle's weights must have this hash
+  int threads = 0;               ///< CPU threads of the network; 0: all cores
+  int time_limit_seconds = 300;  ///< for one attempt at one job
+};
+
+struct AdminSettings {
+  std::string bind = "127.0.0.1";
+  int port = 8080;  ///< 0: any free port
+};
+
+struct StorageSettings {
+  double min_free_gib = 5;
+};
+
+struct PeerSettings {
+  std::string ae_title;
+  std::string host;  ///< destination of results; never the TCP peer's address
+  int port = 104;
+  std::vector<std::string> from;  ///< addresses, CIDR ranges or names it may call from; default: host
+  std::string deliver;            ///< "all" or "none"; no default
+  std::string sr_class = "auto";  ///< auto, comprehensive3d, comprehensive, enhanced
+  std::string confirm = "none";   ///< none, commitment, find
+};
+
+/// One [[accept]] rule: every condition must hold.
+struct AcceptRule {
+  std::map<std::string, std::string>
+      matches;           ///< DICOM keyword -> ECMAScript regular expression; (?i) in front: case is ignored
+  std::string peer;      ///< calling AE title; empty: any
+  int max_age_days = 0;  ///< StudyDate not older than this; 0: any age
+  int line = 0;          ///< where it stands in the file
+};
+
+struct Settings {
+  NodeSettings node;
+  LogSettings log;
+  DicomSettings dicom;
+  StudySettings study;
+  ModelSettings model;
+  AdminSettings admin;
+  StorageSettings storage;
+  std::vector<PeerSettings> peers;
+  std::vector<AcceptRule> accept;
+};
+
+}  // namespace glionode

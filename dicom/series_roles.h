@@ -1,0 +1,57 @@
+#pragma once
+#include "config/vocabulary.h"
+#include "dicom/header_reader.h"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace glionode::dicom {
+
+/// What is known of one series from headers; attributes by DICOM keyword (of the first instance, or of a CSV row).
+struct SeriesFacts {
+  std::string series_uid;
+  std::map<std::string, std::string> attributes;
+  /// Filled from instances; all zero for a CSV row.
+  int instances = 0, frames = 0, rows = 0, columns = 0;
+  std::vector<FrameGeometry> geometry;         ///< of all frames
+  std::vector<std::string> sop_instance_uids;  ///< sorted; parallel to nothing
+};
+
+/// Groups headers of one study by series. Order of the input does not matter.
+std::vector<SeriesFacts> SummarizeSeries(const std::vector<InstanceHeader>& headers);
+
+struct RoleVerdict {
+  Role role = Role::kNone;
+  double score = 0;  ///< of the winner, 0..1
+  std::string why;   ///< evidence in words, with the runner-up when it was close
+  std::string rule;  ///< name of the deciding rule
+};
+
+/// Judges one series by itself. Pure.
+RoleVerdict JudgeSeries(const SeriesFacts& series);
+
+struct JudgedSeries {
+  SeriesFacts facts;
+  RoleVerdict verdict;
+};
+
+/// The chosen series of one role.
+struct ChosenSeries {
+  std::string series_uid, description, why;
+  std::vector<std::string> sop_instance_uids;  ///< those that form the volume, sorted
+};
+
+struct StudySelection {
+  std::vector<JudgedSeries> series;
+  std::map<Role, ChosenSeries> chosen;
+  std::vector<Reason>
+      reasons;  ///< missing_role, unsure_role, incomplete_series (gap in a stack), geometry: empty means ready to run
+  bool count_evidence = false;  ///< something in the headers proves that nothing is missing (design section 2)
+};
+
+/// Judges all series, then chooses one per wanted role (original before derived, coverage, resolution, slice count).
+/// Pure.
+StudySelection SelectSeries(std::vector<SeriesFacts> series, const std::vector<Role>& wanted);
+
+}  // namespace glionode::dicom

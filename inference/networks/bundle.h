@@ -1,0 +1,54 @@
+#pragma once
+#include "config/vocabulary.h"
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace glionode::networks {
+
+struct NetworkSpec {
+  std::string type = "resnet10";  ///< resnet10, mresnet, vgg16
+  std::vector<Role> sequences{Role::kT1, Role::kT2, Role::kT1ce};
+  double width = 1.0;
+  std::string layout = "dilated";  ///< dilated (MedicalNet) or strided
+};
+
+/// bundle.json as values (design section 7). Preprocessing stays plain so that the server can map it to
+/// inference/volumes.
+struct BundleInfo {
+  std::string name, version, license, intended_use, domain;
+  NetworkSpec network;
+  double spacing_mm = 2.0;
+  int shape = 96;
+  bool bias_correction = true;
+  std::string normalisation = "zscore", input_state = "native";
+  double calibration_slope = 1, calibration_intercept = 0, training_prior = 0.5;
+  std::array<double, 2> abstain{0.35, 0.65};
+  std::array<double, 2> slice_thickness_mm{0.5, 7.0};
+  bool allow_lossy = false;
+  std::uint64_t reference_seed = 0;
+  std::string reference_input_sha256;
+  double reference_probability_of_necrosis = 0;
+  std::string weights_sha256;
+  std::string training_json, evaluation_json, domain_statistics_json;  ///< kept as they are
+  std::vector<std::string> patient_hashes;                             ///< salted hashes of training patients
+  std::string patient_hash_salt;
+};
+
+/// Reads bundle.json and checks it and the hash of weights.safetensors. Throws Error{kMissingPart} if a file is not
+/// there, Error{kBadDataset} with FILE: key: reason otherwise.
+BundleInfo ReadBundle(const std::filesystem::path& folder);
+/// Writes bundle.json (atomically: temp, sync, rename).
+void WriteBundle(const std::filesystem::path& folder, const BundleInfo& info);
+/// SHA-256 over both files: what reports name as the bundle's hash.
+std::string BundleSha256(const std::filesystem::path& folder);
+/// Salted hash of a patient's identity as it stands in bundle.json.
+std::string PatientHash(const std::string& salt, const std::string& patient);
+
+/// Decision of the design section 1 for p = probability of necrosis.
+Decision Decide(double probability_of_necrosis, const std::array<double, 2>& abstain);
+
+}  // namespace glionode::networks

@@ -1,0 +1,34 @@
+#pragma once
+#include "config/vocabulary.h"
+#include "inference/volumes/volume.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace glionode::volumes {
+
+struct PhantomOptions {
+  double prevalence = 0.5;    ///< share of necrosis
+  double separation = 1.812;  ///< delta of notes: AUC of a perfect reader is Phi(delta / sqrt 2)
+};
+
+/// One synthetic patient. The image depends on the class only through `z`.
+struct Phantom {
+  std::string label;                ///< recurrence or necrosis
+  std::vector<double> z;            ///< latent features
+  double log_likelihood_ratio = 0;  ///< of necrosis against recurrence
+  std::map<Role, Volume> volumes;   ///< t1, t2, t1ce, each with its own geometry (thick slices or 3D, a little motion)
+  std::map<Role, std::map<std::string, std::string>>
+      attributes;  ///< per series: DICOM keyword -> value (SeriesDescription, RepetitionTime, EchoTime, ...)
+  std::map<std::string, std::string>
+      study_attributes;              ///< PatientID (holds the seed), StudyDescription, QualityControlSubject = YES ...
+  std::vector<float> lesion_centre;  ///< LPS mm
+};
+
+/// Draws phantom number `index` of a cohort: same seed and index, same phantom, whatever else is drawn. Seeds, scanner,
+/// motion are independent of the class. `balanced_label`: 0 recurrence, 1 necrosis, -1 drawn by prevalence.
+Phantom MakePhantom(std::uint64_t seed, int index, const PhantomOptions& options, int balanced_label = -1);
+
+}  // namespace glionode::volumes

@@ -1,0 +1,33 @@
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <memory>
+
+namespace soci {
+class session;
+}
+
+namespace glionode::storage {
+
+/// One SQLite index in WAL mode with synchronous=FULL. One writing session behind a mutex; numbered migrations run at
+/// opening. Threads: any. Errors: Error{kInternal}, Error{kBusy}, Error{kOutOfSpace} by SQLite's result code; an index
+/// of a newer program: Error{kUsage} that says so.
+class Database {
+ public:
+  explicit Database(const std::filesystem::path& file);
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  /// Runs `work` inside BEGIN IMMEDIATE .. COMMIT; rolled back if it throws.
+  void Write(const std::function<void(soci::session&)>& work);
+  /// Runs `work` on a reading session.
+  void Read(const std::function<void(soci::session&)>& work) const;
+  int SchemaVersion() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace glionode::storage

@@ -1,0 +1,40 @@
+#pragma once
+#include "storage/database.h"
+#include "storage/records.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace glionode::storage {
+
+/// What is to be sent, to whom, and how it went. Threads: any. Errors: as Database.
+class Outbox {
+ public:
+  explicit Outbox(Database& database);
+  /// Pending rows of one peer that are due, oldest first.
+  std::vector<OutboxRecord> Due(const std::string& peer_ae, WallMs now, int limit) const;
+  std::vector<std::string> PeersWithPending() const;
+  std::optional<WallMs> NextTry() const;
+  void MarkSent(std::int64_t id, const std::string& status, WallMs now);
+  /// Transient: attempts + 1, tried again at `next_try`.
+  void MarkRetry(std::int64_t id, const std::string& status, WallMs next_try);
+  void MarkDead(std::int64_t id, OutboxState state, const std::string& status);
+  /// By hand: dead, parked or pending rows become due now. 0 for ids that do not exist or are sent.
+  int RetryNow(const std::vector<std::int64_t>& ids, WallMs now);
+  int RetryPeer(const std::string& peer_ae, WallMs now);
+  /// The peer offers no context for the SR's class: one transaction adds the other encoding as a new object with a
+  /// pending row and withdraws this one.
+  void ReplaceObject(std::int64_t id, const ObjectRecord& other, WallMs now);
+  std::vector<OutboxRecord> Page(int limit, int offset) const;
+  std::vector<OutboxRecord> OfStudy(const std::string& study_uid) const;
+  std::vector<std::pair<std::string, std::int64_t>> CountsByState() const;
+
+ private:
+  Database& database_;
+};
+
+/// Delay before attempt `attempts` + 1: 5 s doubling to 1 h, with jitter from `random01` in [0,1). Pure.
+std::int64_t RetryDelayMs(int attempts, double random01);
+
+}  // namespace glionode::storage
