@@ -1,0 +1,168 @@
+#include "inference/volumes/preprocess.h"
+
+#include "config/error.h"
+#include "inference/volumes/bias_field.h"
+#include "inference/volumes/checks.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <future>
+
+namespace glionode::volumes {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+
+double Milliseconds(Steady::time_point from, Steady::time_point to) {
+  return std::chrono::duration<double, std::milli>(to - from).count();
+}
+
+/// One role on its way: computed by one thread.
+struct Channel {
+  Registration registration;
+  std::vector<float> values;
+  Mask inside;
+  double registration_ms = 0;
+};
+
+Channel MakeChannel(const Volume& reference, const Volume& volume, bool registers, const Mask& head, const Grid& grid,
+                    bool bias_correction) {
+  Channel channel;
+  const auto start = Steady::now();
+  if (registers) channel.registration = RegisterRigid(reference, volume);
+  channel.registration_ms = Milliseconds(start, Steady::now());
+  channel.values = SampleGrid(volume, channel.registration.transform, grid, &channel.inside);
+  // Rescaled MR may be negative only by a wrong intercept or by an inversion recovery's sign; magnitude images are not.
+  for (float& v : channel.values) v = std::max(v, 0.0F);
+  if (bias_correction) {
+    Mask known = head;
+    for (std::size_t i = 0; i < known.size(); ++i) known[i] = known[i] && channel.inside[i];
+    CorrectBias(channel.values, known, grid);
+  }
+  return channel;
+}
+
+/// Mean 0 and deviation 1 over the head's voxels that the series covers; 0 elsewhere.
+void Normalise(Channel& channel, const Mask& head, float* to) {
+  double sum = 0, squares = 0;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < head.size(); ++i)
+    if (head[i] && channel.inside[i]) {
+      const double v = channel.values[i];
+      sum += v, squares += v * v, ++count;
+    }
+  const double mean = count ? sum / static_cast<double>(count) : 0;
+  const double variance = count ? std::max(0.0, squares / static_cast<double>(count) - mean * mean) : 0;
+  const double scale = variance > 0 ? 1 / std::sqrt(variance) : 0;
+  for (std::size_t i = 0; i < head.size(); ++i)
+    to[i] = head[i] && channel.inside[i] ? static_cast<float>((channel.values[i] - mean) * scale) : 0.0F;
+}
+
+}  // namespace
+
+NetworkInput Preprocess(const std::map<Role, Volume>& volumes, const std::vector<Role>& roles,
+                        const PreprocessingSpec& spec) {
+  const auto start = Steady::now();
+  if (roles.empty()) throw Error(ErrorCode::kInternal, "Preprocessing was asked for no series.");
+  for (Role role : roles)
+    if (!volumes.count(role) || volumes.at(role).voxels.size() != volumes.at(role).Count() ||
+        volumes.at(role).Count() == 0)
+      throw Error(ErrorCode::kInternal, "Preprocessing was not given the series " + std::string(ToText(role)) + ".");
+  if (spec.shape < 8 || spec.shape > 512 || !(spec.spacing_mm >= 0.25) || !(spec.spacing_mm <= 16))
+    throw Error(ErrorCode::kInternal, "Preprocessing was asked for a grid that makes no sense.");
+  if (spec.normalisation != "zscore")
+    throw Error(ErrorCode::kInternal, "Preprocessing knows no normalisation '" + spec.normalisation + "'.");
+
+  NetworkInput result;
+  result.shape = spec.shape;
+  result.spacing_mm = spec.spacing_mm;
+  const auto voxels = static_cast<std::size_t>(spec.shape) * spec.shape * spec.shape;
+  result.tensor.assign(voxels * roles.size(), 0.0F);
+  result.head_mask.assign(voxels, 0);
+  for (Role role : roles)
+    if (auto reason = CheckVolume(role, volumes.at(role), spec)) result.reasons.push_back(*reason);
+  if (!result.reasons.empty()) return result;
+
+  const Role reference_role =
+      std::find(roles.begin(), roles.end(), Role::kT1ce) != roles.end() ? Role::kT1ce : roles.front();
+  // In plane to about the grid's own resolution first: later sampling is linear and would alias.
+  const double in_plane = std::max(1.0, spec.spacing_mm);
+  std::map<Role, Volume> reduced;
+  for (Role role : roles) reduced[role] = Reduce(volumes.at(role), in_plane);
+  const Volume& reference = reduced.at(reference_role);
+
+  const Head head = FindHead(reference);
+  if (auto reason = CheckHead(head)) result.reasons.push_back(*reason);
+  Grid grid;
+  grid.size = {spec.shape, spec.shape, spec.shape};
+  grid.spacing = spec.spacing_mm;
+  for (std::size_t i = 0; i < 3; ++i)
+    grid.origin[i] = std::round(100 * (head.centre[i] - 0.5 * spec.spacing_mm * (spec.shape - 1))) / 100;
+  result.grid_origin = grid.origin;
+  if (!result.reasons.empty()) return result;
+  const Mask mask = MaskOnGrid(head, grid);
+  result.head_mask = mask;
+
+  std::map<Role, std::future<Channel>> running;
+  for (Role role : roles)
+    if (role != reference_role)
+      running[role] = std::async(std::launch::async, [&, role] {
+        return MakeChannel(reference, reduced.at(role), true, mask, grid, spec.bias_correction);
+      });
+  std::map<Role, Channel> channels;
+  channels[reference_role] = MakeChannel(reference, reference, false, mask, grid, spec.bias_correction);
+  for (auto& [role, future] : running) channels[role] = future.get();
+
+  for (std::size_t c = 0; c < roles.size(); ++c) {
+    Channel& channel = channels.at(roles[c]);
+    result.registration_ms = std::max(result.registration_ms, channel.registration_ms);
+    Normalise(channel, mask, &result.tensor[c * voxels]);
+    if (roles[c] == reference_role) continue;
+    result.registrations[roles[c]] = channel.registration;
+    if (!channel.registration.plausible)
+      result.reasons.push_back({ReasonCode::kRegistration, "The " + std::string(roles[c] == Role::kT2 ? "T2" : "T1") +
+                                                               " series could not be brought into line with the "
+                                                               "contrast-enhanced T1 series."});
+    else if (auto reason = CheckCoverage(roles[c], mask, channel.inside))
+      result.reasons.push_back(*reason);
+  }
+  if (result.reasons.empty() && channels.count(Role::kT1) && channels.count(Role::kT1ce))
+    if (auto reason =
+            CheckContrast(MeasureContrast(channels[Role::kT1].values, channels[Role::kT1ce].values, mask, grid)))
+      result.reasons.push_back(*reason);
+  result.preprocess_ms = Milliseconds(start, Steady::now()) - result.registration_ms;
+  return result;
+}
+
+std::vector<float> SamplePlane(const Volume& volume, const RigidTransform& transform,
+                               const std::array<double, 3>& centre, char plane, int pixels, double pixel_mm) {
+  // Columns and rows of the picture in LPS. Radiological: the patient's right is on the left of the picture.
+  Vec3 column{1, 0, 0}, row{0, 1, 0};
+  if (plane == 'c') row = {0, 0, -1};
+  if (plane == 's') column = {0, 1, 0}, row = {0, 0, -1};
+  Vec3 origin{};
+  const double half = 0.5 * (pixels - 1) * pixel_mm;
+  for (std::size_t i = 0; i < 3; ++i) {
+    origin[i] = centre[i] - half * (column[i] + row[i]);
+    column[i] *= pixel_mm;
+    row[i] *= pixel_mm;
+  }
+  return SampleLattice(volume, transform, {pixels, pixels, 1}, origin, {column, row, Vec3{0, 0, 0}});
+}
+
+Volume MapAsVolume(const std::vector<float>& map, const std::array<int, 3>& map_size, const NetworkInput& input,
+                   double first_cell) {
+  Volume volume;
+  volume.size = {map_size[2], map_size[1], map_size[0]};
+  if (volume.Count() != map.size() || map.empty())
+    throw Error(ErrorCode::kInternal, "An activation map does not have the size that it says.");
+  for (std::size_t i = 0; i < 3; ++i) {
+    volume.spacing[i] = input.spacing_mm * input.shape / volume.size[i];
+    volume.origin[i] = input.grid_origin[i] + first_cell * input.spacing_mm;
+  }
+  volume.voxels = map;
+  return volume;
+}
+
+}  // namespace glionode::volumes

@@ -44,7 +44,10 @@ NetworkInput Preprocess(const std::map<Role, Volume>& volumes, const std::vector
 std::vector<float> SamplePlane(const Volume& volume, const RigidTransform& transform,
                                const std::array<double, 3>& centre, char plane, int pixels, double pixel_mm);
 
-/// The same for a map on the network's grid (values 0 outside).
-Volume MapAsVolume(const std::vector<float>& map, const std::array<int, 3>& map_size, const NetworkInput& input);
+/// The same for a map on the network's grid (values 0 outside). `map_size` is z, y, x. Cell i of the map lies on voxel
+/// `first_cell` + i * shape / map_size of the grid: 0 is exact for networks of odd kernels padded by half (the ResNets
+/// here); a network that halves by 2-wide pooling k times (VGG) has its first cell at (2^k - 1) / 2.
+Volume MapAsVolume(const std::vector<float>& map, const std::array<int, 3>& map_size, const NetworkInput& input,
+                   double first_cell = 0);
 
 }  // namespace glionode::volumes
