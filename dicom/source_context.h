@@ -1,0 +1,51 @@
+#pragma once
+// Internal to dicom/: DCMTK types stay in this folder.
+#include "dicom/report_content.h"
+
+#include <dcmtk/config/osconfig.h>
+#include <dcmtk/dcmdata/dctk.h>
+
+#include <filesystem>
+#include <memory>
+
+namespace glionode::dicom {
+
+/// What of patient, study and request our objects take over from an instance of the study (notes on C.5: byte for
+/// byte, with the source's SpecificCharacterSet, so that a PACS files them under the same patient).
+class SourceContext {
+ public:
+  /// Reads up to the pixel data. Throws Error{kBadDataset} when the file cannot be read, has no PatientID (a PACS would
+  /// refuse it or file it anywhere) or no StudyInstanceUID.
+  explicit SourceContext(const std::filesystem::path& source_file);
+
+  /// Patient, clinical trial, study and patient study modules. Type 2 attributes that the source lacks become empty;
+  /// optional ones with a value that breaks their VR are left out, the identifying ones are copied as they are.
+  void CopyPatientAndStudy(DcmItem& target) const;
+  /// ReferencedRequestSequence out of RequestAttributesSequence (PS3.3 C.17.2); nothing if the source has none.
+  void CopyRequests(DcmItem& target) const;
+  std::string StudyUid() const;
+
+ private:
+  std::unique_ptr<DcmFileFormat> file_;
+};
+
+/// Attributes of series, equipment and SOP common that SR and SC share: UIDs, dates, Manufacturer, SoftwareVersions,
+/// TimezoneOffsetFromUTC, ContributingEquipmentSequence with our device UID (by which we know our own objects again).
+struct OwnObject {
+  std::string sop_class_uid, sop_instance_uid, series_uid, modality, series_description;
+  int series_number = 0, instance_number = 1;
+};
+void PutOwnAttributes(DcmItem& target, const ReportContent& content, const OwnObject& own);
+
+/// A value of ours; throws Error{kInternal} naming the attribute when DCMTK refuses it.
+void PutText(DcmItem& target, const DcmTagKey& tag, const std::string& value);
+/// One item (value, scheme, meaning) in a code sequence.
+void PutCode(DcmItem& target, const DcmTagKey& sequence, const std::string& value, const std::string& scheme,
+             const std::string& meaning);
+/// Appends an empty item to a sequence (made if needed).
+DcmItem& AppendItem(DcmItem& target, const DcmTagKey& sequence);
+
+/// Writes explicit VR little endian. Throws Error{kOutOfSpace} or {kInternal}; no half-written file stays.
+void SaveObject(DcmFileFormat& object, const std::filesystem::path& file);
+
+}  // namespace glionode::dicom
