@@ -1,0 +1,303 @@
+#include "config/settings_loader.h"
+
+#include "config/error.h"
+#include "config/setting_keys.h"
+#include "config/setting_reader.h"
+
+#include <algorithm>
+#include <cctype>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+namespace glionode {
+namespace {
+
+/// A section of the file and the keys in it, for suggestions.
+struct Section {
+  std::string name;
+  bool is_list;  ///< [[peer]] instead of [node]
+  std::vector<std::string> keys;
+};
+
+template <typename Struct, std::size_t N>
+std::vector<std::string> Names(const SettingKey<Struct> (&keys)[N]) {
+  std::vector<std::string> names;
+  for (const auto& key : keys) names.emplace_back(key.name);
+  return names;
+}
+
+const std::vector<Section>& Sections() {
+  static const std::vector<Section> sections = {
+      {"node", false, Names(kNodeKeys)},       {"log", false, Names(kLogKeys)},
+      {"dicom", false, Names(kDicomKeys)},     {"study", false, Names(kStudyKeys)},
+      {"model", false, Names(kModelKeys)},     {"admin", false, Names(kAdminKeys)},
+      {"storage", false, Names(kStorageKeys)}, {"peer", true, Names(kPeerKeys)},
+      {"accept", true, Names(kAcceptKeys)},
+  };
+  return sections;
+}
+
+std::string Header(const Section& section) {
+  return section.is_list ? "[[" + section.name + "]]" : "[" + section.name + "]";
+}
+
+/// " (it belongs into [dicom])", the nearest key of this section, or "".
+std::string Hint(const std::string& key, const std::string& section_name) {
+  std::vector<std::string> here;
+  std::string elsewhere;
+  for (const Section& section : Sections()) {
+    if (section.name == section_name)
+      here = section.keys;
+    else if (std::find(section.keys.begin(), section.keys.end(), key) != section.keys.end())
+      elsewhere += (elsewhere.empty() ? "" : " or ") + Header(section);
+  }
+  const std::string near = DidYouMean(key, here);
+  if (!near.empty()) return near;
+  return elsewhere.empty() ? "" : " (it belongs into " + elsewhere + ")";
+}
+
+bool IsKeyword(std::string_view key) {
+  return key.size() <= 64 && !key.empty() && std::isupper(static_cast<unsigned char>(key[0])) &&
+         std::all_of(key.begin(), key.end(), [](unsigned char c) { return c < 128 && std::isalnum(c); });
+}
+
+template <typename Struct, std::size_t N, typename Unknown>
+void ReadKeys(SettingReader& reader, const toml::table& table, const std::string& section,
+              const SettingKey<Struct> (&keys)[N], Struct& into, const Unknown& unknown) {
+  for (auto&& [key, node] : table) {
+    const std::string name(key.str());
+    const auto* known =
+        std::find_if(std::begin(keys), std::end(keys), [&](const auto& entry) { return entry.name == name; });
+    if (known != std::end(keys))
+      known->read(reader, section + "." + name, node, into);
+    else
+      unknown(key, node);
+  }
+  for (const auto& key : keys)
+    if (key.required && !table.contains(key.name))
+      reader.Error(table.source(), section + "." + std::string(key.name) + " is missing; it has no default");
+}
+
+auto UnknownKey(SettingReader& reader, const std::string& section) {
+  return [&reader, section](const toml::key& key, const toml::node&) {
+    const std::string name(key.str());
+    reader.Error(key.source(), "unknown key " + section + "." + name + Hint(name, section));
+  };
+}
+
+/// [section]: its table, or empty after a mistake or when it is not there.
+template <typename Struct, std::size_t N>
+void ReadSection(SettingReader& reader, const toml::table& root, const std::string& section,
+                 const SettingKey<Struct> (&keys)[N], Struct& into) {
+  const toml::node* node = root.get(section);
+  if (!node) {
+    for (const auto& key : keys)
+      if (key.required)
+        reader.Error({}, section + "." + std::string(key.name) + " is missing; it has no default (section [" + section +
+                             "] is not there)");
+    return;
+  }
+  if (const auto* table = node->as_table())
+    ReadKeys(reader, *table, section, keys, into, UnknownKey(reader, section));
+  else
+    reader.Error(node->source(), section + " is a section: write [" + section + "] once, with its keys below");
+}
+
+/// The tables of [[section]].
+std::vector<const toml::table*> Tables(SettingReader& reader, const toml::table& root, const std::string& section) {
+  std::vector<const toml::table*> tables;
+  const toml::node* node = root.get(section);
+  if (!node) return tables;
+  const auto* list = node->as_array();
+  if (!list) {
+    reader.Error(node->source(), section + " may come several times: write [[" + section + "]] with two brackets");
+    return tables;
+  }
+  for (const toml::node& entry : *list) {
+    if (const auto* table = entry.as_table())
+      tables.push_back(table);
+    else
+      reader.Error(entry.source(), section + ": expected tables, write [[" + section + "]]");
+  }
+  return tables;
+}
+
+void ReadPeers(SettingReader& reader, const toml::table& root, Settings& settings) {
+  std::map<std::string, int> lines;
+  bool any_delivers = false;
+  const auto tables = Tables(reader, root, "peer");
+  for (const toml::table* table : tables) {
+    PeerSettings peer;
+    ReadKeys(reader, *table, "peer", kPeerKeys, peer, UnknownKey(reader, "peer"));
+    if (peer.from.empty() && !peer.host.empty()) peer.from = {peer.host};
+    any_delivers = any_delivers || peer.deliver != "none";
+    if (!peer.ae_title.empty()) {
+      const auto where = table->get("ae_title")->source();
+      const auto [first, is_new] = lines.emplace(peer.ae_title, static_cast<int>(where.begin.line));
+      if (!is_new)
+        reader.Error(where, "peer.ae_title: \"" + peer.ae_title + "\" has a [[peer]] already, in line " +
+                                std::to_string(first->second));
+      if (peer.ae_title == settings.node.ae_title)
+        reader.Warn(where, "peer.ae_title: \"" + peer.ae_title + "\" is this node's own AE title");
+    }
+    settings.peers.push_back(std::move(peer));
+  }
+  if (root.contains("peer") && tables.empty()) return;
+  if (tables.empty())
+    reader.Warn({}, "no [[peer]]: nobody may send to this node");
+  else if (!any_delivers)
+    reader.Warn(tables.front()->source(),
+                "no peer has deliver = \"all\": results are computed and shown, but nothing is sent");
+}
+
+void ReadAcceptRules(SettingReader& reader, const toml::table& root, Settings& settings) {
+  const auto tables = Tables(reader, root, "accept");
+  const std::vector<std::string> usual(std::begin(kUsualKeywords), std::end(kUsualKeywords));
+  for (const toml::table* table : tables) {
+    AcceptRule rule;
+    rule.line = static_cast<int>(table->source().begin.line);
+    ReadKeys(reader, *table, "accept", kAcceptKeys, rule, [&](const toml::key& key, const toml::node& node) {
+      const std::string name(key.str());
+      if (!IsKeyword(name)) {
+        auto known = Names(kAcceptKeys);
+        known.insert(known.end(), usual.begin(), usual.end());
+        reader.Error(key.source(), "unknown key accept." + name +
+                                       ": expected a DICOM keyword such as StudyDescription, or peer, or max_age_days" +
+                                       DidYouMean(name, known));
+        return;
+      }
+      if (std::find(usual.begin(), usual.end(), name) == usual.end() && Nearest(name, usual))
+        reader.Warn(key.source(), "accept." + name + " is an unusual keyword" + DidYouMean(name, usual));
+      std::string pattern;
+      if (reader.ReadRegex("accept." + name, node, pattern)) rule.matches[name] = pattern;
+    });
+    if (table->empty()) reader.Warn(table->source(), "this [[accept]] has no condition: every study is evaluated");
+    if (!rule.peer.empty() && std::none_of(settings.peers.begin(), settings.peers.end(),
+                                           [&](const PeerSettings& peer) { return peer.ae_title == rule.peer; }))
+      reader.Warn(table->get("peer")->source(),
+                  "accept.peer: no [[peer]] has the AE title \"" + rule.peer + "\"; this rule matches nothing");
+    settings.accept.push_back(std::move(rule));
+  }
+  if (!root.contains("accept"))
+    reader.Warn({}, "no [[accept]] rule: studies are stored and shown, but none is evaluated");
+}
+
+void ReportUnknownSections(SettingReader& reader, const toml::table& root) {
+  std::vector<std::string> names;
+  for (const Section& section : Sections()) names.push_back(section.name);
+  for (auto&& [key, node] : root) {
+    const std::string name(key.str());
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    const bool is_section = node.is_table() || node.is_array_of_tables();
+    const std::string near = DidYouMean(name, names);
+    reader.Error(key.source(), (is_section ? "unknown section " : "unknown key outside a section: ") + name +
+                                   (near.empty() ? Hint(name, "") : near));
+  }
+}
+
+/// Where `key` stands, else its section, else the top of the file.
+toml::source_region Where(const toml::table& root, const std::string& section, const std::string& key) {
+  if (const auto node = root[section][key]) return node.node()->source();
+  if (const auto node = root[section]) return node.node()->source();
+  return {};
+}
+
+bool IsWildcard(const std::string& address) { return address == "0.0.0.0" || address == "::"; }
+
+/// What only the whole shows.
+void CheckTogether(SettingReader& reader, const toml::table& root, const Settings& settings) {
+  const auto& dicom = settings.dicom;
+  const auto& study = settings.study;
+  const auto& admin = settings.admin;
+  if (dicom.max_connections < dicom.max_associations)
+    reader.Error(Where(root, "dicom", "max_connections"),
+                 "dicom.max_connections (" + std::to_string(dicom.max_connections) +
+                     ") is smaller than dicom.max_associations (" + std::to_string(dicom.max_associations) + ")");
+  if (dicom.port != 0 && dicom.port == admin.port &&
+      (dicom.bind == admin.bind || IsWildcard(dicom.bind) || IsWildcard(admin.bind)))
+    reader.Error(Where(root, "admin", "port"), "admin.port: " + std::to_string(admin.port) + " is dicom.port as well");
+  if (admin.bind != "::1" && admin.bind.rfind("127.", 0) != 0)
+    reader.Warn(Where(root, "admin", "bind"), "admin.bind: whoever reaches " + admin.bind +
+                                                  " sees the studies and can steer the node; there is no password");
+  if (study.max_wait_seconds < study.quiet_seconds)
+    reader.Warn(Where(root, "study", "max_wait_seconds"),
+                "study.max_wait_seconds is shorter than study.quiet_seconds, which then never counts");
+  std::error_code ignored;
+  if (!settings.node.data_dir.empty() && !std::filesystem::is_directory(settings.node.data_dir, ignored))
+    reader.Warn(Where(root, "node", "data_dir"),
+                "node.data_dir: " + settings.node.data_dir.string() + " is not there yet; it will be made");
+  if (!settings.model.bundle.empty() && !std::filesystem::exists(settings.model.bundle / "bundle.json", ignored))
+    reader.Warn(Where(root, "model", "bundle"),
+                "model.bundle: there is no bundle.json in " + settings.model.bundle.string() + " yet");
+}
+
+LoadedSettings OneError(std::string text) {
+  LoadedSettings loaded;
+  loaded.findings.push_back({true, 1, 1, std::move(text)});
+  return loaded;
+}
+
+}  // namespace
+
+std::vector<std::string> KnownSettingKeys() {
+  std::vector<std::string> keys;
+  for (const Section& section : Sections())
+    for (const std::string& key : section.keys) keys.push_back(section.name + "." + key);
+  return keys;
+}
+
+LoadedSettings LoadSettings(const std::filesystem::path& file) {
+  std::error_code problem;
+  if (std::filesystem::is_directory(file, problem)) return OneError("this is a folder, not a configuration file");
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return OneError("the configuration file cannot be read: is it there, and may this user read it?");
+  std::ostringstream content;
+  content << in.rdbuf();
+  const std::string text = content.str();
+  if (in.bad()) return OneError("the configuration file cannot be read to its end");
+
+  const auto absolute = std::filesystem::absolute(file, problem);
+  SettingReader reader(problem ? std::filesystem::path() : absolute.parent_path());
+  LoadedSettings loaded;
+  try {
+    const toml::table root = toml::parse(text);
+    Settings settings;
+    ReportUnknownSections(reader, root);
+    ReadSection(reader, root, "node", kNodeKeys, settings.node);
+    ReadSection(reader, root, "log", kLogKeys, settings.log);
+    ReadSection(reader, root, "dicom", kDicomKeys, settings.dicom);
+    ReadSection(reader, root, "study", kStudyKeys, settings.study);
+    ReadSection(reader, root, "model", kModelKeys, settings.model);
+    ReadSection(reader, root, "admin", kAdminKeys, settings.admin);
+    ReadSection(reader, root, "storage", kStorageKeys, settings.storage);
+    ReadPeers(reader, root, settings);
+    ReadAcceptRules(reader, root, settings);
+    CheckTogether(reader, root, settings);
+    if (!reader.HasErrors()) loaded.settings = std::move(settings);
+  } catch (const toml::parse_error& error) {
+    // The parser stops at the first mistake against TOML's syntax: what follows cannot be judged.
+    reader.Error(error.source(), "this is not TOML: " + std::string(error.description()));
+  }
+  loaded.findings = reader.TakeFindings();
+  return loaded;
+}
+
+std::string FormatFinding(const std::filesystem::path& file, const Finding& finding) {
+  return file.string() + ":" + std::to_string(finding.line) + ":" + std::to_string(finding.column) + ": " +
+         (finding.is_error ? "" : "warning: ") + finding.text;
+}
+
+Settings RequireSettings(const std::filesystem::path& file) {
+  LoadedSettings loaded = LoadSettings(file);
+  if (loaded.settings) return *std::move(loaded.settings);
+  std::string text;
+  for (const Finding& finding : loaded.findings)
+    if (finding.is_error) {
+      if (!text.empty()) text += '\n';
+      text += FormatFinding(file, finding);
+    }
+  throw Error(ErrorCode::kUsage, text);
+}
+
+}  // namespace glionode

@@ -24,10 +24,13 @@ struct LoadedSettings {
 /// cannot be read is a finding at 1:1.
 LoadedSettings LoadSettings(const std::filesystem::path& file);
 
-/// FILE:LINE:COLUMN: text
+/// FILE:LINE:COLUMN: text; a warning says so in front of its text.
 std::string FormatFinding(const std::filesystem::path& file, const Finding& finding);
 
 /// Loads or throws Error{kUsage} with all errors, one a line.
 Settings RequireSettings(const std::filesystem::path& file);
+
+/// All keys that a file may hold, as "section.key" (an [[accept]] rule also takes any DICOM keyword).
+std::vector<std::string> KnownSettingKeys();
 
 }  // namespace glionode

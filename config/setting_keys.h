@@ -1,0 +1,154 @@
+#pragma once
+#include "config/setting_reader.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace glionode {
+
+/// Internal to config/: the one table of all keys that a configuration may hold. The loader reads by it, suggestions
+/// come from it, and a test compares glionode.example.toml with it.
+
+template <typename Struct>
+struct SettingKey {
+  std::string_view name;
+  bool required;
+  /// Reads the value into the struct; false after a mistake (already reported).
+  bool (*read)(SettingReader& reader, const std::string& name, const toml::node& node, Struct& into);
+};
+
+#define GLIONODE_KEY(Struct, key, required, call)                                                                      \
+  SettingKey<Struct> {                                                                                                 \
+#key, required, [](SettingReader & r, const std::string& name, const toml::node& node, Struct& s) { return call; } \
+  }
+
+constexpr int kDaySeconds = 86400;
+
+inline constexpr SettingKey<NodeSettings> kNodeKeys[] = {
+    GLIONODE_KEY(NodeSettings, ae_title, false, r.ReadAeTitle(name, node, s.ae_title)),
+    GLIONODE_KEY(NodeSettings, data_dir, true, r.ReadPath(name, node, s.data_dir)),
+    GLIONODE_KEY(NodeSettings, drain_seconds, false, r.ReadInt(name, node, s.drain_seconds, 0, 3600)),
+};
+
+inline constexpr SettingKey<LogSettings> kLogKeys[] = {
+    GLIONODE_KEY(LogSettings, level, false, r.ReadChoice(name, node, s.level, {"debug", "info", "warning", "error"})),
+    GLIONODE_KEY(LogSettings, format, false, r.ReadChoice(name, node, s.format, {"text", "json"})),
+};
+
+inline constexpr SettingKey<DicomSettings> kDicomKeys[] = {
+    GLIONODE_KEY(DicomSettings, bind, false, r.ReadBindAddress(name, node, s.bind)),
+    GLIONODE_KEY(DicomSettings, port, false, r.ReadInt(name, node, s.port, 0, 65535)),
+    GLIONODE_KEY(DicomSettings, max_associations, false, r.ReadInt(name, node, s.max_associations, 1, 1000)),
+    GLIONODE_KEY(DicomSettings, max_connections, false, r.ReadInt(name, node, s.max_connections, 1, 10000)),
+    GLIONODE_KEY(DicomSettings, connect_seconds, false, r.ReadInt(name, node, s.connect_seconds, 1, 600)),
+    GLIONODE_KEY(DicomSettings, idle_seconds, false, r.ReadInt(name, node, s.idle_seconds, 1, kDaySeconds)),
+    GLIONODE_KEY(DicomSettings, message_seconds, false, r.ReadInt(name, node, s.message_seconds, 1, kDaySeconds)),
+    GLIONODE_KEY(DicomSettings, max_instance_bytes, false,
+                 r.ReadInt(name, node, s.max_instance_bytes, std::int64_t{1} << 20, std::int64_t{1} << 40)),
+};
+
+inline constexpr SettingKey<StudySettings> kStudyKeys[] = {
+    GLIONODE_KEY(StudySettings, quiet_seconds, false, r.ReadInt(name, node, s.quiet_seconds, 0, kDaySeconds)),
+    GLIONODE_KEY(StudySettings, incomplete_wait_seconds, false,
+                 r.ReadInt(name, node, s.incomplete_wait_seconds, 0, 7 * kDaySeconds)),
+    GLIONODE_KEY(StudySettings, max_wait_seconds, false, r.ReadInt(name, node, s.max_wait_seconds, 1, 7 * kDaySeconds)),
+    GLIONODE_KEY(StudySettings, early_start, false, r.ReadBool(name, node, s.early_start)),
+    GLIONODE_KEY(StudySettings, settle_seconds, false, r.ReadInt(name, node, s.settle_seconds, 0, 3600)),
+};
+
+inline bool ReadDevice(SettingReader& reader, const std::string& name, const toml::node& node, std::string& out) {
+  const auto* text = node.as_string();
+  const std::string_view word = text ? std::string_view(text->get()) : std::string_view();
+  const std::string_view number = word.substr(0, 5) == "cuda:" ? word.substr(5) : std::string_view();
+  const bool numbered =
+      !number.empty() && number.size() <= 3 && number.find_first_not_of("0123456789") == std::string_view::npos;
+  if (numbered) {
+    out = word;
+    return true;
+  }
+  return reader.ReadChoice(name, node, out, {"auto", "cpu", "cuda", "cuda:0"});
+}
+
+inline bool ReadSha256(SettingReader& reader, const std::string& name, const toml::node& node, std::string& out) {
+  const auto* text = node.as_string();
+  if (text && text->get().size() == 64 && text->get().find_first_not_of("0123456789abcdef") == std::string::npos) {
+    out = text->get();
+    return true;
+  }
+  reader.Error(node.source(), name + ": expected a SHA-256 of 64 lower-case hexadecimal digits");
+  return false;
+}
+
+inline constexpr SettingKey<ModelSettings> kModelKeys[] = {
+    GLIONODE_KEY(ModelSettings, bundle, true, r.ReadPath(name, node, s.bundle)),
+    GLIONODE_KEY(ModelSettings, device, false, ReadDevice(r, name, node, s.device)),
+    GLIONODE_KEY(ModelSettings, sha256, false, ReadSha256(r, name, node, s.sha256)),
+    GLIONODE_KEY(ModelSettings, threads, false, r.ReadInt(name, node, s.threads, 0, 1024)),
+    GLIONODE_KEY(ModelSettings, time_limit_seconds, false, r.ReadInt(name, node, s.time_limit_seconds, 1, kDaySeconds)),
+};
+
+inline constexpr SettingKey<AdminSettings> kAdminKeys[] = {
+    GLIONODE_KEY(AdminSettings, bind, false, r.ReadBindAddress(name, node, s.bind)),
+    GLIONODE_KEY(AdminSettings, port, false, r.ReadInt(name, node, s.port, 0, 65535)),
+};
+
+inline constexpr SettingKey<StorageSettings> kStorageKeys[] = {
+    GLIONODE_KEY(StorageSettings, min_free_gib, false, r.ReadNumber(name, node, s.min_free_gib, 0, 1000000)),
+};
+
+inline bool ReadConfirm(SettingReader& reader, const std::string& name, const toml::node& node, std::string& out) {
+  std::string word;
+  if (!reader.ReadChoice(name, node, word, {"none", "commitment", "find"})) return false;
+  if (word != "none") {
+    reader.Error(node.source(), name + ": \"" + word + "\" is not built yet; expected \"none\"");
+    return false;
+  }
+  out = word;
+  return true;
+}
+
+inline constexpr SettingKey<PeerSettings> kPeerKeys[] = {
+    GLIONODE_KEY(PeerSettings, ae_title, true, r.ReadAeTitle(name, node, s.ae_title)),
+    GLIONODE_KEY(PeerSettings, host, true, r.ReadHost(name, node, s.host)),
+    GLIONODE_KEY(PeerSettings, port, false, r.ReadInt(name, node, s.port, 1, 65535)),
+    GLIONODE_KEY(PeerSettings, from, false, r.ReadSources(name, node, s.from)),
+    GLIONODE_KEY(PeerSettings, deliver, true, r.ReadChoice(name, node, s.deliver, {"all", "none"})),
+    GLIONODE_KEY(PeerSettings, sr_class, false,
+                 r.ReadChoice(name, node, s.sr_class, {"auto", "comprehensive3d", "comprehensive", "enhanced"})),
+    GLIONODE_KEY(PeerSettings, confirm, false, ReadConfirm(r, name, node, s.confirm)),
+};
+
+/// Beside these, any DICOM keyword (AcceptRule::matches).
+inline constexpr SettingKey<AcceptRule> kAcceptKeys[] = {
+    GLIONODE_KEY(AcceptRule, peer, false, r.ReadAeTitle(name, node, s.peer)),
+    GLIONODE_KEY(AcceptRule, max_age_days, false, r.ReadInt(name, node, s.max_age_days, 0, 36500)),
+};
+
+#undef GLIONODE_KEY
+
+/// Keywords (PS3.6) that accept rules usually name: only for suggestions, any other keyword is taken as well.
+inline constexpr std::string_view kUsualKeywords[] = {
+    "StudyDescription",
+    "SeriesDescription",
+    "ProtocolName",
+    "Modality",
+    "BodyPartExamined",
+    "RequestedProcedureDescription",
+    "RequestedProcedureID",
+    "AccessionNumber",
+    "InstitutionName",
+    "StationName",
+    "Manufacturer",
+    "ManufacturerModelName",
+    "ReferringPhysicianName",
+    "PerformedProcedureStepDescription",
+    "ProcedureCodeSequence",
+    "CodeValue",
+    "CodeMeaning",
+    "StudyID",
+    "PatientID",
+    "ImageType",
+};
+
+}  // namespace glionode
