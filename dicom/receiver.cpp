@@ -1,0 +1,257 @@
+#include "dicom/receiver.h"
+
+#include "config/error.h"
+#include "config/log.h"
+#include "dicom/association.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <list>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+namespace glionode::dicom {
+namespace {
+
+constexpr std::string_view kArea = "receiver";
+
+/// An event that poll(2) can wait for.
+class Event {
+ public:
+  Event() : fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (fd_ < 0) throw Error(ErrorCode::kInternal, std::string("no eventfd: ") + std::strerror(errno));
+  }
+  ~Event() { close(fd_); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  int Fd() const { return fd_; }
+  void Set() { eventfd_write(fd_, 1); }
+  void Clear() {
+    eventfd_t value;
+    eventfd_read(fd_, &value);
+  }
+
+ private:
+  const int fd_;
+};
+
+/// The listening socket, as long as it is open.
+class Listener {
+ public:
+  explicit Listener(const DicomSettings& settings) : fd_(Listen(settings.bind, settings.port)) {}
+  ~Listener() { Close(); }
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+  int Fd() const { return fd_; }  // negative when closed
+  void Close() {
+    if (fd_ >= 0) close(std::exchange(fd_, -1));
+  }
+
+ private:
+  int fd_;
+};
+
+}  // namespace
+
+/// One keeper thread accepts and joins; each connection has a thread of its own. Both counts are bounded by
+/// max_connections. Members are in the order in which they are built; the destructor stops what uses them first.
+class Receiver::Impl {
+ public:
+  Impl(ReceiverOptions given, std::vector<PeerSettings> peers, InstanceSink& sink)
+      : options_(std::move(given)),
+        listener_(options_.network),
+        port_(LocalPort(listener_.Fd())),
+        network_(options_.network.connect_seconds),
+        context_{options_, sink, network_, statistics_, [this] { return Access(); }, stopping_, [this] { Left(); }} {
+    SetPeers(std::move(peers));
+    keeper_ = std::thread([this] { Keep(); });
+    LogInfo(kArea, "AE title " + options_.ae_title + " listens on " + options_.network.bind + " port " +
+                       std::to_string(port_));
+  }
+
+  ~Impl() {
+    timer_.CutAll();
+    quit_ = true;
+    stopping_ = true;
+    event_.Set();
+    keeper_.join();
+    for (Worker& worker : workers_) worker.thread.join();
+  }
+
+  int Port() const { return port_; }
+
+  void SetPeers(std::vector<PeerSettings> peers) {
+    auto access = std::make_shared<const PeerAccess>(peers);
+    const std::lock_guard lock(access_mutex_);
+    access_ = std::move(access);
+  }
+
+  ReceiverCounters Counters() const { return statistics_.Snapshot(); }
+
+  void StopAccepting() {
+    stopping_ = true;
+    event_.Set();
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return listener_closed_; });
+  }
+
+  int Drain(int seconds) {
+    StopAccepting();
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, std::chrono::seconds(seconds), [this] { return statistics_.Open() == 0; });
+    const auto left = static_cast<int>(statistics_.Open());
+    timer_.CutAll();
+    // What is left now ends at once, but for a sink that is at work.
+    changed_.wait(lock, [this] { return statistics_.Open() == 0; });
+    return left;
+  }
+
+ private:
+  struct Worker {
+    std::thread thread;
+    bool done = false;
+    bool stranger = false;
+  };
+
+  std::shared_ptr<const PeerAccess> Access() const {
+    const std::lock_guard lock(access_mutex_);
+    return access_;
+  }
+
+  void Left() {
+    const std::lock_guard lock(mutex_);
+    changed_.notify_all();
+  }
+
+  void Keep() {
+    while (!quit_) {
+      std::array<pollfd, 2> waiting = {{{event_.Fd(), POLLIN, 0}, {listener_.Fd(), POLLIN, 0}}};
+      // A negative descriptor is left out by poll.
+      if (poll(waiting.data(), waiting.size(), -1) < 0 && errno != EINTR) break;
+      event_.Clear();
+      Join();
+      if (stopping_)
+        CloseListener();
+      else if (waiting[1].revents != 0)
+        Accept();
+    }
+    CloseListener();
+  }
+
+  void CloseListener() {
+    const std::lock_guard lock(mutex_);
+    listener_.Close();
+    listener_closed_ = true;
+    changed_.notify_all();
+  }
+
+  void Join() {
+    std::list<Worker> ended;
+    {
+      const std::lock_guard lock(mutex_);
+      for (auto worker = workers_.begin(); worker != workers_.end();) {
+        const auto next = std::next(worker);
+        if (worker->done) ended.splice(ended.end(), workers_, worker);
+        worker = next;
+      }
+    }
+    for (Worker& worker : ended) worker.thread.join();
+  }
+
+  void Accept() {
+    const int fd = accept4(listener_.Fd(), nullptr, nullptr, SOCK_CLOEXEC);
+    if (fd < 0) {
+      // Out of descriptors: the connection stays in the queue; without a pause this would spin.
+      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        statistics_.Refuse("descriptors");
+        LogError(kArea, std::string("cannot accept a connection: ") + std::strerror(errno));
+        pollfd pause{event_.Fd(), POLLIN, 0};
+        poll(&pause, 1, 100);
+      }
+      return;
+    }
+    const std::string address = PeerAddress(fd);
+    if (address.empty()) {
+      close(fd);
+      return;
+    }
+    const bool stranger = !Access()->KnowsAddress(address);
+    if (!HasRoom(stranger)) {
+      statistics_.Refuse("connections");
+      LogWarning(kArea, "refused a connection from " + address +
+                            ": [dicom] max_connections = " + std::to_string(options_.network.max_connections) +
+                            " is reached" + (stranger ? " (a quarter of them is for unknown addresses)" : ""));
+      close(fd);
+      return;
+    }
+    Start(fd, address, stranger);
+  }
+
+  // Addresses that no peer may call from share a quarter of the connections, so that they cannot take all of them.
+  bool HasRoom(bool stranger) const {
+    const std::lock_guard lock(mutex_);
+    const auto all = static_cast<std::size_t>(std::max(options_.network.max_connections, 1));
+    const auto strangers = static_cast<std::size_t>(
+        std::count_if(workers_.begin(), workers_.end(), [](const Worker& worker) { return worker.stranger; }));
+    return workers_.size() < all && (!stranger || strangers < std::max<std::size_t>(all / 4, 1));
+  }
+
+  void Start(int fd, const std::string& address, bool stranger) {
+    auto socket = std::make_shared<WatchedSocket>(timer_, fd);
+    socket->Arm(std::chrono::seconds(options_.network.connect_seconds), false);
+    const std::lock_guard lock(mutex_);
+    Worker& worker = workers_.emplace_back();
+    worker.stranger = stranger;
+    try {
+      ++statistics_.open_connections;
+      worker.thread = std::thread([this, &worker, address, socket = std::move(socket)]() mutable {
+        ServeConnection(context_, std::move(socket), address);
+        --statistics_.open_connections;
+        {
+          const std::lock_guard done(mutex_);
+          worker.done = true;
+        }
+        event_.Set();
+      });
+    } catch (const std::system_error& error) {
+      --statistics_.open_connections;
+      workers_.pop_back();
+      statistics_.Refuse("threads");
+      LogError(kArea, std::string("cannot start a thread for a connection: ") + error.what());
+    }
+  }
+
+  const ReceiverOptions options_;
+  Listener listener_;  // of the keeper thread
+  const int port_;
+  Event event_;
+  DeadlineTimer timer_;
+  AcceptorNetwork network_;
+  ReceiverStatistics statistics_;
+  std::atomic<bool> stopping_{false}, quit_{false};
+  mutable std::mutex access_mutex_;
+  std::shared_ptr<const PeerAccess> access_;
+  const ReceiverContext context_;
+  mutable std::mutex mutex_;  // workers_, listener_closed_
+  std::condition_variable changed_;
+  std::list<Worker> workers_;
+  bool listener_closed_ = false;
+  std::thread keeper_;
+};
+
+Receiver::Receiver(ReceiverOptions options, std::vector<PeerSettings> peers, InstanceSink& sink)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(peers), sink)) {}
+Receiver::~Receiver() = default;
+int Receiver::Port() const { return impl_->Port(); }
+void Receiver::SetPeers(std::vector<PeerSettings> peers) { impl_->SetPeers(std::move(peers)); }
+ReceiverCounters Receiver::Counters() const { return impl_->Counters(); }
+void Receiver::StopAccepting() { impl_->StopAccepting(); }
+int Receiver::Drain(int seconds) { return impl_->Drain(seconds); }
+
+}  // namespace glionode::dicom

@@ -1,0 +1,404 @@
+#include "dicom/association.h"
+
+#include "config/log.h"
+#include "dicom/dimse_status.h"
+#include "dicom/uid.h"
+
+#include <dcmtk/dcmdata/dctk.h>
+#include <dcmtk/dcmdata/dcuid.h>
+#include <dcmtk/dcmnet/dimse.h>
+#include <dcmtk/dcmnet/diutil.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+namespace glionode::dicom {
+namespace {
+
+constexpr std::string_view kArea = "receiver";
+
+// A command set has a few hundred bytes; DCMTK collects it in memory without a limit of its own. One PDU of data may be
+// read along with it.
+constexpr std::int64_t kCommandBytes = 1 << 20;
+constexpr int kLingerSeconds = 5;
+
+// In this order: what needs no codec first, then what loses nothing, then the lossy ones.
+const char* kTransferSyntaxes[] = {UID_LittleEndianExplicitTransferSyntax,
+                                   UID_LittleEndianImplicitTransferSyntax,
+                                   UID_BigEndianExplicitTransferSyntax,
+                                   UID_DeflatedExplicitVRLittleEndianTransferSyntax,
+                                   UID_JPEGProcess14SV1TransferSyntax,
+                                   UID_JPEGProcess14TransferSyntax,
+                                   UID_JPEGLSLosslessTransferSyntax,
+                                   UID_RLELosslessTransferSyntax,
+                                   UID_JPEG2000LosslessOnlyTransferSyntax,
+                                   UID_JPEGLSLossyTransferSyntax,
+                                   UID_JPEG2000TransferSyntax,
+                                   UID_JPEGProcess1TransferSyntax,
+                                   UID_JPEGProcess2_4TransferSyntax};
+constexpr int kUncompressed = 3;  // for Verification
+
+std::chrono::milliseconds Seconds(int seconds) { return std::chrono::seconds(seconds); }
+
+struct Rejection {
+  const char* word;  // key in ReceiverCounters::refusals
+  T_ASC_RejectParametersResult result;
+  T_ASC_RejectParametersSource source;
+  T_ASC_RejectParametersReason reason;
+  std::string text;
+};
+
+Rejection Transient(const char* word, T_ASC_RejectParametersReason reason, std::string text) {
+  return {word, ASC_RESULT_REJECTEDTRANSIENT, ASC_SOURCE_SERVICEPROVIDER_PRESENTATION_RELATED, reason, std::move(text)};
+}
+
+std::string TrimUid(const char* uid) {
+  const std::string text = uid;
+  return text.substr(0, text.find_last_not_of(' ') + 1);
+}
+
+class Association {
+ public:
+  Association(const ReceiverContext& context, std::shared_ptr<WatchedSocket> socket, const std::string& address)
+      : context_(context), socket_(std::move(socket)) {
+    peer_.address = address;
+  }
+  void Serve();
+
+ private:
+  bool Receive();
+  std::optional<Rejection> Judge();
+  void Reject(const Rejection& rejection);
+  bool Negotiate();
+  bool Talk();
+  bool Messages();
+  bool Handle(T_ASC_PresentationContextID context_id, const T_DIMSE_Message& message);
+  bool HandleStore(T_ASC_PresentationContextID context_id, const T_DIMSE_C_StoreRQ& request);
+  std::optional<StoreRefusal> CheckStore(T_ASC_PresentationContextID context_id, const T_DIMSE_C_StoreRQ& request,
+                                         StagedMeta& meta) const;
+  std::optional<StoreRefusal> Deliver(StagedFile& file, const StagedMeta& meta);
+  bool Answer(T_ASC_PresentationContextID context_id, const T_DIMSE_C_StoreRQ& request,
+              const std::optional<StoreRefusal>& refusal);
+  void Refused(const std::string& word, const std::string& text);
+  std::string Name() const;
+
+  const ReceiverContext& context_;
+  std::shared_ptr<WatchedSocket> socket_;
+  AssociationPtr association_;
+  PeerFacts peer_;
+};
+
+std::string Association::Name() const {
+  return peer_.calling_ae.empty() ? peer_.address : Printable(peer_.calling_ae) + " (" + peer_.address + ")";
+}
+
+void Association::Refused(const std::string& word, const std::string& text) {
+  context_.statistics.Refuse(word);
+  LogWarning(kArea, "refused " + Name() + ": " + text);
+}
+
+void Association::Serve() {
+  if (!Receive()) return;
+  if (const auto rejection = Judge()) return Reject(*rejection);
+  const int limit = context_.options.network.max_associations;
+  if (!context_.statistics.Enter(static_cast<std::uint64_t>(limit)))
+    return Reject(Transient("busy", ASC_REASON_SP_PRES_LOCALLIMITEXCEEDED,
+                            std::to_string(limit) + " associations are open ([dicom] max_associations)"));
+  struct Place {
+    const ReceiverContext& context;
+    ~Place() {
+      context.statistics.Leave();
+      context.association_left();
+    }
+  };
+  bool released = false, too_late = false;
+  {
+    const Place place{context_};
+    // Asked after the place is taken: who drains sees either the place or finds us here.
+    if (context_.stopping)
+      too_late = true;
+    else if (Negotiate())
+      released = Talk();
+  }
+  if (too_late) return Reject(Transient("stopping", ASC_REASON_SP_PRES_TEMPORARYCONGESTION, "the node is stopping"));
+  // The caller closes first (PS3.8 9.2, ARTIM). It holds no place any more.
+  if (released) ASC_dropSCPAssociation(association_.get(), kLingerSeconds);
+}
+
+bool Association::Receive() {
+  const OFCondition result = context_.network.Receive(socket_, association_);
+  if (result.good()) return true;
+  const std::string limit = std::to_string(context_.options.network.connect_seconds) + " s";
+  if (socket_->TimedOut() || result == DUL_READTIMEOUT)
+    Refused("timeout", "no complete association request within " + limit + " ([dicom] connect_seconds)");
+  else if (socket_->SawBytes())
+    Refused("not_dicom", std::string("what it sent is no association request (") + Printable(result.text()) + ")");
+  else
+    LogDebug(kArea, Name() + " connected and left without a word");
+  return false;
+}
+
+std::optional<Rejection> Association::Judge() {
+  char calling[DUL_LEN_TITLE + 1] = "", called[DUL_LEN_TITLE + 1] = "";
+  ASC_getAPTitles(association_->params, calling, sizeof calling, called, sizeof called, nullptr, 0);
+  peer_.calling_ae = TrimAeTitle(calling);
+  peer_.called_ae = TrimAeTitle(called);
+
+  const auto permanent = [](const char* word, T_ASC_RejectParametersReason reason, std::string text) {
+    return Rejection{word, ASC_RESULT_REJECTEDPERMANENT, ASC_SOURCE_SERVICEUSER, reason, std::move(text)};
+  };
+  char context_name[DUL_LEN_NAME + 1] = "";
+  ASC_getApplicationContextName(association_->params, context_name, sizeof context_name);
+  if (std::string(context_name) != UID_StandardApplicationContext)
+    return permanent("bad_context", ASC_REASON_SU_APPCONTEXTNAMENOTSUPPORTED,
+                     "its application context is not DICOM's: " + Printable(context_name));
+  if (peer_.called_ae != TrimAeTitle(context_.options.ae_title))
+    return permanent("wrong_called_ae", ASC_REASON_SU_CALLEDAETITLENOTRECOGNIZED,
+                     "it called the AE title " + Printable(peer_.called_ae) + ", ours is " + context_.options.ae_title);
+  switch (context_.access()->Check(peer_.calling_ae, peer_.address)) {
+    case AccessVerdict::kUnknownAe:
+      return permanent("unknown_ae", ASC_REASON_SU_CALLINGAETITLENOTRECOGNIZED, "no [[peer]] has this AE title");
+    case AccessVerdict::kWrongAddress:
+      return permanent("wrong_address", ASC_REASON_SU_CALLINGAETITLENOTRECOGNIZED,
+                       "the [[peer]] of this AE title may not call from this address (its `from`)");
+    case AccessVerdict::kAllowed:
+      break;
+  }
+  if (FreeBytes(context_.options.staging_dir) < context_.options.min_free_bytes)
+    return Transient("disk", ASC_REASON_SP_PRES_TEMPORARYCONGESTION,
+                     "less than [storage] min_free_gib is free in " + context_.options.staging_dir.string());
+  return std::nullopt;
+}
+
+void Association::Reject(const Rejection& rejection) {
+  Refused(rejection.word, rejection.text);
+  const T_ASC_RejectParameters parameters{rejection.result, rejection.source, rejection.reason};
+  socket_->Arm(Seconds(kLingerSeconds), false);
+  if (ASC_rejectAssociation(association_.get(), &parameters).good())
+    // The caller closes first (PS3.8 9.2, ARTIM); closed here at once, our answer could be lost.
+    ASC_dropSCPAssociation(association_.get(), kLingerSeconds);
+}
+
+bool Association::Negotiate() {
+  T_ASC_Parameters* params = association_->params;
+  const char* verification[] = {UID_VerificationSOPClass};
+  ASC_acceptContextsWithPreferredTransferSyntaxes(params, verification, 1, kTransferSyntaxes, kUncompressed);
+  ASC_acceptContextsWithPreferredTransferSyntaxes(params, dcmAllStorageSOPClassUIDs, numberOfDcmAllStorageSOPClassUIDs,
+                                                  kTransferSyntaxes, static_cast<int>(std::size(kTransferSyntaxes)));
+  if (ASC_countAcceptedPresentationContexts(params) == 0)
+    Refused("no_context", "none of the SOP classes and transfer syntaxes that it proposes is accepted");
+  socket_->Arm(Seconds(context_.options.network.connect_seconds), true);
+  peer_.association = ++context_.statistics.associations;
+  return ASC_acknowledgeAssociation(association_.get()).good();
+}
+
+// True when the association was released. Whatever happens, the sink hears of the end.
+bool Association::Talk() {
+  LogDebug(kArea, "association " + std::to_string(peer_.association) + " from " + Name());
+  bool released = false;
+  try {
+    released = Messages();
+  } catch (const std::exception& error) {
+    LogError(kArea, "association with " + Name() + " ended by an error: " + error.what());
+  }
+  if (!released && socket_->TimedOut())
+    Refused("timeout", "it took longer than [dicom] idle_seconds or message_seconds allow");
+  if (socket_->OverBudget()) Refused("too_long", "its command set does not end");
+  context_.sink.AssociationEnded({peer_, released});
+  return released;
+}
+
+bool Association::Messages() {
+  const DicomSettings& limits = context_.options.network;
+  while (true) {
+    socket_->LimitBytes(kCommandBytes);
+    socket_->ArmAtFirstByte(Seconds(limits.message_seconds));
+    socket_->Arm(Seconds(limits.idle_seconds), true);
+    T_ASC_PresentationContextID context_id = 0;
+    T_DIMSE_Message message{};
+    DcmDataset* detail = nullptr;
+    const OFCondition result =
+        DIMSE_receiveCommand(association_.get(), DIMSE_BLOCKING, 0, &context_id, &message, &detail);
+    delete detail;
+    socket_->LimitBytes(-1);
+    if (result == DUL_PEERREQUESTEDRELEASE) {
+      socket_->Arm(Seconds(kLingerSeconds), false);
+      return ASC_acknowledgeRelease(association_.get()).good();
+    }
+    if (result == DUL_PEERABORTEDASSOCIATION) {
+      LogWarning(kArea, Name() + " aborted its association");
+      return false;
+    }
+    if (result.good() && Handle(context_id, message)) continue;
+    if (socket_->TimedOut() || socket_->OverBudget()) return false;
+    if (result.bad()) LogWarning(kArea, "association with " + Name() + " is lost: " + Printable(result.text()));
+    socket_->Arm(Seconds(kLingerSeconds), false);
+    ASC_abortAssociation(association_.get());
+    return false;
+  }
+}
+
+bool Association::Handle(T_ASC_PresentationContextID context_id, const T_DIMSE_Message& message) {
+  switch (message.CommandField) {
+    case DIMSE_C_ECHO_RQ:
+      ++context_.statistics.echoes;
+      return DIMSE_sendEchoResponse(association_.get(), context_id, &message.msg.CEchoRQ, STATUS_Success, nullptr)
+          .good();
+    case DIMSE_C_STORE_RQ:
+      return HandleStore(context_id, message.msg.CStoreRQ);
+    case DIMSE_C_CANCEL_RQ:
+      return true;
+    default:
+      break;
+  }
+  Refused("unexpected_message",
+          "it sent a command that this node does not serve: " + std::to_string(static_cast<int>(message.CommandField)));
+  return false;
+}
+
+std::optional<StoreRefusal> Association::CheckStore(T_ASC_PresentationContextID context_id,
+                                                    const T_DIMSE_C_StoreRQ& request, StagedMeta& meta) const {
+  meta.sop_class_uid = TrimUid(request.AffectedSOPClassUID);
+  meta.sop_instance_uid = TrimUid(request.AffectedSOPInstanceUID);
+  meta.source_ae = peer_.calling_ae;
+  if (!IsValidUid(meta.sop_class_uid) || !IsValidUid(meta.sop_instance_uid))
+    return StoreRefusal{STATUS_STORE_InvalidSOPClass, "invalid SOP class or instance UID",
+                        "its UID is none: " + Printable(meta.sop_class_uid) + ", " + Printable(meta.sop_instance_uid)};
+  T_ASC_PresentationContext context{};
+  if (ASC_findAcceptedPresentationContext(association_->params, context_id, &context).bad() ||
+      meta.sop_class_uid != context.abstractSyntax)
+    return RefusalFor(ErrorCode::kWrongSopClass, "its SOP class is not the one of its presentation context");
+  meta.transfer_syntax_uid = context.acceptedTransferSyntax;
+  if (FreeBytes(context_.options.staging_dir) < context_.options.min_free_bytes)
+    return RefusalFor(ErrorCode::kOutOfSpace,
+                      "less than [storage] min_free_gib is free in " + context_.options.staging_dir.string());
+  return std::nullopt;
+}
+
+bool Association::HandleStore(T_ASC_PresentationContextID context_id, const T_DIMSE_C_StoreRQ& request) {
+  StagedMeta meta;
+  std::optional<StoreRefusal> refusal = CheckStore(context_id, request, meta);
+  std::unique_ptr<StagedFile> file;
+  if (request.DataSetType == DIMSE_DATASET_NULL) {
+    if (!refusal) refusal = RefusalFor(ErrorCode::kBadDataset, "it came without a data set");
+    return Answer(context_id, request, refusal);
+  }
+  if (!refusal) {
+    try {
+      file = std::make_unique<StagedFile>(context_.options.staging_dir, meta);
+    } catch (const Error& error) {
+      refusal = RefusalFor(error.Code(), error.what());
+    } catch (const std::exception& error) {
+      refusal = RefusalFor(ErrorCode::kInternal, error.what());
+    }
+  }
+  DataSetStream stream(
+      file.get(),
+      {context_.options.network.max_instance_bytes, context_.options.min_free_bytes, context_.options.staging_dir},
+      std::move(refusal));
+  T_ASC_PresentationContextID data_context = 0;
+  const OFCondition result =
+      DIMSE_receiveDataSetInFile(association_.get(), DIMSE_BLOCKING, 0, &data_context, &stream, nullptr, nullptr);
+  if (result.bad() || data_context != context_id) {
+    ++context_.statistics.failures;
+    LogWarning(kArea, "object " + Printable(meta.sop_instance_uid) + " of " + Name() +
+                          " is incomplete: " + (result.bad() ? Printable(result.text()) : "two presentation contexts"));
+    return false;
+  }
+  refusal = stream.Refusal();
+  if (!refusal && file->Bytes() == 0) refusal = RefusalFor(ErrorCode::kBadDataset, "its data set is empty");
+  if (!refusal) refusal = Deliver(*file, meta);
+  file.reset();  // before the answer: a peer that has it finds no rest of the object
+  return Answer(context_id, request, refusal);
+}
+
+std::optional<StoreRefusal> Association::Deliver(StagedFile& file, const StagedMeta& meta) {
+  // How long the sink takes is ours, not the peer's.
+  socket_->Disarm();
+  try {
+    ReceivedInstance instance;
+    instance.sha256 = file.Finish();
+    instance.staged_file = file.Path();
+    instance.sop_class_uid = meta.sop_class_uid;
+    instance.sop_instance_uid = meta.sop_instance_uid;
+    instance.transfer_syntax_uid = meta.transfer_syntax_uid;
+    instance.bytes = file.Bytes();
+    instance.peer = peer_;
+    context_.sink.Store(instance);
+    ++context_.statistics.instances;
+    context_.statistics.bytes += static_cast<std::uint64_t>(instance.bytes);
+    return std::nullopt;
+  } catch (const Error& error) {
+    return RefusalFor(error.Code(), error.what());
+  } catch (const std::exception& error) {
+    return RefusalFor(ErrorCode::kInternal, error.what());
+  } catch (...) {
+    return RefusalFor(ErrorCode::kInternal, "unknown exception");
+  }
+}
+
+bool Association::Answer(T_ASC_PresentationContextID context_id, const T_DIMSE_C_StoreRQ& request,
+                         const std::optional<StoreRefusal>& refusal) {
+  T_DIMSE_C_StoreRSP response{};
+  response.MessageIDBeingRespondedTo = request.MessageID;
+  response.DataSetType = DIMSE_DATASET_NULL;
+  response.DimseStatus = refusal ? refusal->status : STATUS_Success;
+  OFStandard::strlcpy(response.AffectedSOPClassUID, request.AffectedSOPClassUID, sizeof response.AffectedSOPClassUID);
+  OFStandard::strlcpy(response.AffectedSOPInstanceUID, request.AffectedSOPInstanceUID,
+                      sizeof response.AffectedSOPInstanceUID);
+  response.opts = O_STORE_AFFECTEDSOPCLASSUID | O_STORE_AFFECTEDSOPINSTANCEUID;
+  DcmDataset detail;
+  if (refusal) {
+    ++context_.statistics.failures;
+    LogError(kArea, "object " + Printable(request.AffectedSOPInstanceUID) + " of " + Name() + " answered with " +
+                        DescribeStatus(refusal->status) + ": " + refusal->text);
+    detail.putAndInsertString(DCM_ErrorComment, refusal->comment.substr(0, 64).c_str());
+  }
+  socket_->Arm(Seconds(context_.options.network.idle_seconds), true);
+  return DIMSE_sendStoreResponse(association_.get(), context_id, &request, &response, refusal ? &detail : nullptr)
+      .good();
+}
+
+}  // namespace
+
+bool ReceiverStatistics::Enter(std::uint64_t limit) {
+  std::uint64_t open = open_associations_;
+  while (open < limit)
+    if (open_associations_.compare_exchange_weak(open, open + 1)) return true;
+  return false;
+}
+
+void ReceiverStatistics::Leave() { --open_associations_; }
+
+void ReceiverStatistics::Refuse(const std::string& word) {
+  const std::lock_guard lock(mutex_);
+  ++refusals_[word];
+}
+
+ReceiverCounters ReceiverStatistics::Snapshot() const {
+  ReceiverCounters counters;
+  counters.associations = associations;
+  counters.open_associations = open_associations_;
+  counters.open_connections = open_connections;
+  counters.echoes = echoes;
+  counters.instances = instances;
+  counters.bytes = bytes;
+  counters.failures = failures;
+  const std::lock_guard lock(mutex_);
+  counters.refusals = refusals_;
+  return counters;
+}
+
+void ServeConnection(const ReceiverContext& context, std::shared_ptr<WatchedSocket> socket,
+                     const std::string& address) {
+  try {
+    Association(context, std::move(socket), address).Serve();
+  } catch (const std::exception& error) {
+    LogError(kArea, "connection from " + address + " ended by an error: " + error.what());
+  } catch (...) {
+    LogError(kArea, "connection from " + address + " ended by an unknown error");
+  }
+}
+
+}  // namespace glionode::dicom

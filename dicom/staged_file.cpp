@@ -1,0 +1,206 @@
+#include "dicom/staged_file.h"
+
+#include "dicom/dimse_status.h"
+
+#include <dcmtk/dcmdata/dcostrmb.h>
+#include <dcmtk/dcmdata/dctk.h>
+#include <dcmtk/dcmdata/dcuid.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+namespace glionode::dicom {
+namespace {
+
+constexpr std::int64_t kDiskCheckEvery = std::int64_t{16} << 20;
+
+[[noreturn]] void ThrowWriteError(const std::filesystem::path& path, int error) {
+  const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
+  throw Error(full ? ErrorCode::kOutOfSpace : ErrorCode::kInternal,
+              "cannot write " + path.string() + ": " + std::strerror(error));
+}
+
+// Preamble, DICM and group 0002.
+std::string EncodeMeta(const StagedMeta& meta) {
+  DcmMetaInfo info;
+  const Uint8 version[] = {0, 1};
+  info.putAndInsertUint8Array(DCM_FileMetaInformationVersion, version, 2);
+  info.putAndInsertString(DCM_MediaStorageSOPClassUID, meta.sop_class_uid.c_str());
+  info.putAndInsertString(DCM_MediaStorageSOPInstanceUID, meta.sop_instance_uid.c_str());
+  info.putAndInsertString(DCM_TransferSyntaxUID, meta.transfer_syntax_uid.c_str());
+  info.putAndInsertString(DCM_ImplementationClassUID, OFFIS_IMPLEMENTATION_CLASS_UID);
+  info.putAndInsertString(DCM_ImplementationVersionName, OFFIS_DTK_IMPLEMENTATION_VERSION_NAME);
+  info.putAndInsertString(DCM_SourceApplicationEntityTitle, meta.source_ae.c_str());
+  info.putAndInsertUint32(DCM_FileMetaInformationGroupLength, 0);
+  std::array<char, 2048> buffer;
+  DcmOutputBufferStream stream(buffer.data(), buffer.size());
+  OFCondition result =
+      info.computeGroupLengthAndPadding(EGL_recalcGL, EPD_noChange, EXS_LittleEndianExplicit, EET_ExplicitLength);
+  if (result.good()) {
+    info.transferInit();
+    result = info.write(stream, EXS_LittleEndianExplicit, EET_ExplicitLength, nullptr);
+    info.transferEnd();
+  }
+  if (result.bad())
+    throw Error(ErrorCode::kInternal, std::string("cannot encode file meta information: ") + result.text());
+  void* data = nullptr;
+  offile_off_t size = 0;
+  stream.flushBuffer(data, size);
+  return {static_cast<const char*>(data), static_cast<std::size_t>(size)};
+}
+
+}  // namespace
+
+// OpenSSL instead of config/sha256.h: it uses the processor's instructions, and every received byte passes here.
+struct StagedFile::Hash {
+  Hash() : context(EVP_MD_CTX_new()) {
+    if (!context || EVP_DigestInit_ex(context, EVP_sha256(), nullptr) != 1)
+      throw Error(ErrorCode::kInternal, "OpenSSL gives no SHA-256");
+  }
+  ~Hash() { EVP_MD_CTX_free(context); }
+  Hash(const Hash&) = delete;
+  Hash& operator=(const Hash&) = delete;
+  EVP_MD_CTX* context;
+};
+
+StagedFile::StagedFile(const std::filesystem::path& folder, const StagedMeta& meta) : hash_(std::make_unique<Hash>()) {
+  static std::atomic<std::uint64_t> counter{0};
+  const std::string head = EncodeMeta(meta);
+  path_ = folder / ("in-" + std::to_string(getpid()) + "-" + std::to_string(++counter) + ".part");
+  fd_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+  if (fd_ < 0) ThrowWriteError(path_, errno);
+  try {
+    WriteAll(head.data(), head.size());
+  } catch (...) {
+    close(fd_);
+    unlink(path_.c_str());
+    throw;
+  }
+}
+
+StagedFile::~StagedFile() {
+  if (fd_ >= 0) close(fd_);
+  unlink(path_.c_str());  // ENOENT when it was moved away
+}
+
+void StagedFile::WriteAll(const void* data, std::size_t size) {
+  const char* bytes = static_cast<const char*>(data);
+  while (size > 0) {
+    const ssize_t written = write(fd_, bytes, size);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) ThrowWriteError(path_, errno);
+    bytes += written;
+    size -= static_cast<std::size_t>(written);
+  }
+}
+
+void StagedFile::Append(const void* data, std::size_t size) {
+  WriteAll(data, size);
+  EVP_DigestUpdate(hash_->context, data, size);
+  bytes_ += static_cast<std::int64_t>(size);
+}
+
+std::string StagedFile::Finish() {
+  // Network file systems report a full disk as late as here.
+  const int closed = close(std::exchange(fd_, -1));
+  if (closed != 0) ThrowWriteError(path_, errno);
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
+  unsigned size = 0;
+  EVP_DigestFinal_ex(hash_->context, digest.data(), &size);
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string hex;
+  for (unsigned i = 0; i < size; ++i) {
+    hex += kHex[digest[i] >> 4];
+    hex += kHex[digest[i] & 15];
+  }
+  return hex;
+}
+
+class DataSetStream::Consumer : public DcmConsumer {
+ public:
+  Consumer(StagedFile* to, Limits given, std::optional<StoreRefusal> why)
+      : file(to), limits(std::move(given)), refusal(std::move(why)) {}
+  OFBool good() const override { return OFTrue; }
+  OFCondition status() const override { return EC_Normal; }
+  OFBool isFlushed() const override { return OFTrue; }
+  offile_off_t avail() const override { return 1 << 30; }
+  void flush() override {}
+  offile_off_t write(const void* data, offile_off_t size) override {
+    if (refusal || !file) return size;
+    try {
+      Take(data, static_cast<std::size_t>(size));
+    } catch (const Error& error) {
+      refusal = RefusalFor(error.Code(), error.what());
+    }
+    return size;
+  }
+
+  StagedFile* file;
+  const Limits limits;
+  std::optional<StoreRefusal> refusal;
+
+ private:
+  void Take(const void* data, std::size_t size) {
+    const std::int64_t after = file->Bytes() + static_cast<std::int64_t>(size);
+    if (after > limits.max_bytes) {
+      const std::string limit = std::to_string(limits.max_bytes) + " bytes";
+      refusal = StoreRefusal{kStatusTooLarge, "larger than the limit of " + limit,
+                             "it is larger than [dicom] max_instance_bytes, " + limit};
+      return;
+    }
+    if (after / kDiskCheckEvery != file->Bytes() / kDiskCheckEvery && FreeBytes(limits.folder) < limits.min_free_bytes)
+      throw Error(ErrorCode::kOutOfSpace, "less than the reserve is free in " + limits.folder.string());
+    file->Append(data, size);
+  }
+};
+
+DataSetStream::DataSetStream(StagedFile* file, Limits limits, std::optional<StoreRefusal> refusal)
+    : DataSetStream(std::make_unique<Consumer>(file, std::move(limits), std::move(refusal))) {}
+
+DataSetStream::DataSetStream(std::unique_ptr<Consumer> consumer)
+    : DcmOutputStream(consumer.get()), consumer_(std::move(consumer)) {}
+
+DataSetStream::~DataSetStream() = default;
+
+const std::optional<StoreRefusal>& DataSetStream::Refusal() const { return consumer_->refusal; }
+
+StoreRefusal RefusalFor(ErrorCode code, const std::string& text) {
+  const char* comment = "internal error of the receiver";
+  switch (code) {
+    case ErrorCode::kOutOfSpace:
+      comment = "not enough disk space";
+      break;
+    case ErrorCode::kBusy:
+      comment = "busy, try again later";
+      break;
+    case ErrorCode::kBadDataset:
+      comment = "the data set cannot be read";
+      break;
+    case ErrorCode::kWrongSopClass:
+      comment = "SOP class or instance differs between command and data set";
+      break;
+    case ErrorCode::kNotAllowed:
+      comment = "not authorised";
+      break;
+    case ErrorCode::kNotFound:
+    case ErrorCode::kUsage:
+    case ErrorCode::kMissingPart:
+    case ErrorCode::kInternal:
+      break;
+  }
+  return {StoreStatusFor(code), comment, text};
+}
+
+std::int64_t FreeBytes(const std::filesystem::path& folder) {
+  struct statvfs info {};
+  if (statvfs(folder.c_str(), &info) != 0) return 0;
+  return static_cast<std::int64_t>(info.f_bavail) * static_cast<std::int64_t>(info.f_frsize);
+}
+
+}  // namespace glionode::dicom
