@@ -28,12 +28,20 @@ struct Metrics {
   Interval sensitivity, specificity, accuracy,
       auc;  ///< exact (Clopper-Pearson); AUC: Hanley-McNeil inverted (Newcombe's method 5)
   double brier = 0;
+  Interval brier_interval;   ///< value as `brier`; mean and 1.96 standard errors
   int decisions[2][4] = {};  ///< truth (recurrence, necrosis) x decision
 };
 
+/// A figure that the cases do not allow (no case of the class) is NaN with the interval 0..1.
 Metrics Measure(const std::vector<EvaluatedCase>& cases);
 /// Area under the ROC curve by the Mann-Whitney statistic, ties count half.
 double Auc(const std::vector<double>& positive, const std::vector<double>& negative);
+
+/// Exact binomial interval (Clopper-Pearson), two-sided 95 %. Value NaN if `total` is 0.
+Interval ClopperPearson(int hits, int total);
+/// Interval of an AUC: Hanley and McNeil's variance, inverted, with (m + n) / 2 - 1 in place of m - 1 and n - 1
+/// (Newcombe 2006, method 5).
+Interval AucInterval(double auc, int positives, int negatives);
 
 /// One bundle's run for the report.
 struct EvaluationRun {
@@ -42,6 +50,11 @@ struct EvaluationRun {
   int excluded_training_patients = 0;
   std::vector<EvaluatedCase> cases;
 };
+/// metrics.json as text: the first run's figures on top (plain numbers, null where undefined; "intervals" beside
+/// them), all runs under "runs".
+std::string MetricsJson(const std::vector<EvaluationRun>& runs);
+/// report.html as text: one self-contained page.
+std::string ReportHtml(const std::vector<EvaluationRun>& runs);
 /// metrics.json, cases.csv and report.html (self-contained) in `folder`.
 void WriteEvaluation(const std::vector<EvaluationRun>& runs, const std::filesystem::path& folder);
 

@@ -9,7 +9,8 @@
 
 namespace glionode::networks {
 
-/// One preprocessed case on disk: raw float32 little endian, [channel][shape]^3.
+/// One preprocessed case on disk: raw little endian float32, or half precision as WriteTensorFile() writes it,
+/// [channel][shape]^3; told apart by the file's size.
 struct TensorCase {
   std::filesystem::path tensor_file;
   std::string study, patient, label;  ///< recurrence or necrosis
@@ -23,7 +24,10 @@ struct TrainingOptions {
   int threads = 0;
   int folds = 0;  ///< 0: no cross-validation; calibration then from a patient-grouped hold-back part
   std::string device = "auto";
-  bool resume = false;
+  bool resume = false;  ///< go on from `out`/training-checkpoint.pt where it is there
+  int repeats = 1;      ///< of the cross-validation, each with its own folds
+  std::string cohort;   ///< name of the cohort file, for the bundle's "training"
+  std::string command;  ///< command line, for the bundle's "training"
 };
 
 struct TrainingProgress {
@@ -33,9 +37,14 @@ struct TrainingProgress {
   std::string phase;  ///< fold 1 of 5, calibration, final
 };
 
+/// Writes a case as half precision (atomically). Throws Error{kBadDataset} for values that half cannot hold.
+void WriteTensorFile(const std::filesystem::path& file, const std::vector<float>& tensor);
+
 /// Trains, rounds the weights to half precision, calibrates after that, writes the reference answer and the bundle into
 /// `out` (weights first, bundle.json last). `info` carries name, network, preprocessing; it is returned completed.
-/// Deterministic for a seed at equal thread count.
+/// Deterministic for a seed at equal thread count. After every epoch a checkpoint is written; it is removed at the end.
+/// An exception thrown by `progress` ends the training and leaves the last checkpoint. Throws Error{kUsage} for options
+/// or a cohort that cannot be trained on, and for a checkpoint of another training.
 BundleInfo Train(const std::vector<TensorCase>& cases, BundleInfo info, const TrainingOptions& options,
                  const std::filesystem::path& out, const std::function<void(const TrainingProgress&)>& progress);
 

@@ -1,0 +1,66 @@
+#include "inference/networks/calibration.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace glionode::networks {
+
+namespace {
+constexpr double kSmallestSlope = 0.01;
+
+/// Newton's method with a little ridge; convex, so it ends at the one minimum. `slope_fixed`: intercept only.
+Calibration Newton(const std::vector<double>& logits, const std::vector<double>& targets, Calibration start,
+                   bool slope_fixed) {
+  const auto loss = [&](const Calibration& c) {
+    double sum = 0;
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+      const double z = c.slope * logits[i] + c.intercept;
+      sum += std::max(z, 0.0) + std::log1p(std::exp(-std::abs(z))) - targets[i] * z;
+    }
+    return sum;
+  };
+  Calibration at = start;
+  double best = loss(at);
+  for (int round = 0; round < 100; ++round) {
+    double ga = 0, gb = 0, haa = 1e-9, hab = 0, hbb = 1e-9;
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+      const double p = 1 / (1 + std::exp(-(at.slope * logits[i] + at.intercept)));
+      const double d = p - targets[i], w = p * (1 - p);
+      ga += d * logits[i], gb += d;
+      haa += w * logits[i] * logits[i], hab += w * logits[i], hbb += w;
+    }
+    double step_a = 0, step_b = gb / hbb;
+    if (!slope_fixed) {
+      const double determinant = haa * hbb - hab * hab;
+      if (!(determinant > 0)) break;
+      step_a = (hbb * ga - hab * gb) / determinant;
+      step_b = (haa * gb - hab * ga) / determinant;
+    }
+    double scale = 1;
+    bool better = false;
+    for (int halving = 0; halving < 40 && !better; ++halving, scale /= 2) {
+      const Calibration next{at.slope - scale * step_a, at.intercept - scale * step_b};
+      const double value = loss(next);
+      if (value < best) at = next, best = value, better = true;
+    }
+    if (!better || std::abs(step_a) + std::abs(step_b) < 1e-10) break;
+  }
+  return at;
+}
+}  // namespace
+
+Calibration FitPlatt(const std::vector<double>& logits, const std::vector<bool>& necrosis) {
+  const auto events = static_cast<double>(std::count(necrosis.begin(), necrosis.end(), true));
+  const double others = static_cast<double>(necrosis.size()) - events;
+  if (events < 1 || others < 1) return {};
+  std::vector<double> targets;
+  for (const bool is_necrosis : necrosis)
+    targets.push_back(is_necrosis ? (events + 1) / (events + 2) : 1 / (others + 2));
+  const double prior = std::log((events + 1) / (others + 1));
+  Calibration fitted = Newton(logits, targets, {0, prior}, false);
+  if (!std::isfinite(fitted.slope) || fitted.slope < kSmallestSlope)
+    fitted = Newton(logits, targets, {kSmallestSlope, prior}, true);
+  return fitted;
+}
+
+}  // namespace glionode::networks

@@ -1,0 +1,140 @@
+#include "config/error.h"
+#include "inference/networks/evaluation.h"
+#include "inference/networks/file_io.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace glionode::networks {
+
+namespace {
+using Json = nlohmann::ordered_json;
+constexpr Decision kDecisions[] = {Decision::kRecurrence, Decision::kNecrosis, Decision::kIndeterminate,
+                                   Decision::kNotEvaluable};
+
+Json Number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+Json Limits(const Interval& interval) { return Json::array({interval.low, interval.high}); }
+
+Json Share(int hits, int total) {
+  const Interval interval = ClopperPearson(hits, total);
+  return {{"hits", hits}, {"of", total}, {"value", Number(interval.value)}, {"interval", Limits(interval)}};
+}
+
+/// What the node's decisions (with its abstain band) come to: among the decided only, and among all eligible cases.
+Json ByDecision(const Metrics& m) {
+  const auto& d = m.decisions;
+  const auto row = [&](int truth) { return d[truth][0] + d[truth][1] + d[truth][2] + d[truth][3]; };
+  const int right_recurrence = d[0][0], right_necrosis = d[1][1];
+  const int decided_recurrence = d[0][0] + d[0][1], decided_necrosis = d[1][0] + d[1][1];
+  return {{"decided_only",
+           {{"sensitivity", Share(right_necrosis, decided_necrosis)},
+            {"specificity", Share(right_recurrence, decided_recurrence)},
+            {"accuracy", Share(right_necrosis + right_recurrence, decided_necrosis + decided_recurrence)}}},
+          {"all_eligible",
+           {{"sensitivity", Share(right_necrosis, row(1))},
+            {"specificity", Share(right_recurrence, row(0))},
+            {"accuracy", Share(right_necrosis + right_recurrence, row(0) + row(1))},
+            {"indeterminate", Share(d[0][2] + d[1][2], row(0) + row(1))},
+            {"not_evaluable", Share(d[0][3] + d[1][3], row(0) + row(1))}}}};
+}
+
+Json DecisionTable(const Metrics& m) {
+  Json table;
+  for (int truth = 0; truth < 2; ++truth) {
+    Json& row = table[truth ? "necrosis" : "recurrence"];
+    for (const Decision decision : kDecisions)
+      row[std::string(ToText(decision))] = m.decisions[truth][static_cast<int>(decision)];
+  }
+  return table;
+}
+
+Json RunJson(const EvaluationRun& run) {
+  const Metrics m = Measure(run.cases);
+  Json json;
+  json["sensitivity"] = Number(m.sensitivity.value);
+  json["specificity"] = Number(m.specificity.value);
+  json["accuracy"] = Number(m.accuracy.value);
+  json["auc"] = Number(m.auc.value);
+  json["brier"] = Number(m.brier);
+  json["intervals"] = {{"level", 0.95},
+                       {"sensitivity", Limits(m.sensitivity)},
+                       {"specificity", Limits(m.specificity)},
+                       {"accuracy", Limits(m.accuracy)},
+                       {"auc", Limits(m.auc)},
+                       {"brier", Limits(m.brier_interval)}};
+  json["interval_methods"] = {{"sensitivity", "Clopper-Pearson"},
+                              {"specificity", "Clopper-Pearson"},
+                              {"accuracy", "Clopper-Pearson"},
+                              {"auc", "Hanley-McNeil inverted (Newcombe's method 5)"},
+                              {"brier", "mean and 1.96 standard errors"}};
+  json["positive_class"] = "necrosis (inferred from the abstract's arithmetic)";
+  json["threshold"] = 0.5;
+  json["counts"] = {{"cases", run.cases.size()},
+                    {"with_probability", m.necrosis + m.recurrence},
+                    {"necrosis", m.necrosis},
+                    {"recurrence", m.recurrence},
+                    {"necrosis_called_necrosis", m.tp},
+                    {"necrosis_called_recurrence", m.fn},
+                    {"recurrence_called_recurrence", m.tn},
+                    {"recurrence_called_necrosis", m.fp},
+                    {"excluded_training_patients", run.excluded_training_patients}};
+  json["majority_baseline_accuracy"] =
+      m.necrosis + m.recurrence > 0
+          ? Json(static_cast<double>(std::max(m.necrosis, m.recurrence)) / (m.necrosis + m.recurrence))
+          : Json(nullptr);
+  json["decisions"] = DecisionTable(m);
+  json["by_decision"] = ByDecision(m);
+  json["bundle"] = {{"name", run.bundle_name}, {"version", run.bundle_version}, {"sha256", run.bundle_sha256}};
+  json["domain"] = run.domain;
+  json["cohort"] = run.cohort;
+  json["apparent"] = run.apparent;
+  return json;
+}
+
+std::string CsvField(const std::string& text) {
+  std::string field;
+  // A spreadsheet would run a field that begins like this as a formula.
+  if (!text.empty() && std::string_view("=+-@").find(text[0]) != std::string_view::npos) field = "'";
+  field += text;
+  if (field.find_first_of(",\"\r\n") == std::string::npos) return field;
+  std::string quoted = "\"";
+  for (const char c : field) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+std::string CasesCsv(const std::vector<EvaluationRun>& runs) {
+  std::string csv = "bundle,study,patient,label,decision,probability_of_necrosis,reasons\n";
+  for (const auto& run : runs)
+    for (const auto& one : run.cases) {
+      char probability[32] = "";
+      if (one.probability_of_necrosis >= 0)
+        std::snprintf(probability, sizeof probability, "%.6f", one.probability_of_necrosis);
+      csv += CsvField(run.bundle_name) + "," + CsvField(one.study) + "," + CsvField(one.patient) + "," +
+             CsvField(one.label) + "," + std::string(ToText(one.decision)) + "," + probability + "," +
+             CsvField(one.reasons) + "\n";
+    }
+  return csv;
+}
+}  // namespace
+
+std::string MetricsJson(const std::vector<EvaluationRun>& runs) {
+  if (runs.empty()) throw Error(ErrorCode::kUsage, "evaluation: there is no run to report");
+  Json all = Json::array();
+  for (const auto& run : runs) all.push_back(RunJson(run));
+  Json json = all[0];
+  json["runs"] = all;
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+void WriteEvaluation(const std::vector<EvaluationRun>& runs, const std::filesystem::path& folder) {
+  const std::string json = MetricsJson(runs), html = ReportHtml(runs), csv = CasesCsv(runs);
+  std::filesystem::create_directories(folder);
+  WriteFileAtomically(folder / "cases.csv", csv);
+  WriteFileAtomically(folder / "report.html", html);
+  WriteFileAtomically(folder / "metrics.json", json);
+}
+
+}  // namespace glionode::networks
