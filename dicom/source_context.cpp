@@ -5,7 +5,9 @@
 
 #include <dcmtk/dcmdata/dcdeftag.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cmath>
 
 namespace glionode::dicom {
 namespace {
@@ -121,6 +123,8 @@ SourceContext::SourceContext(const std::filesystem::path& source_file) : file_(s
 
 std::string SourceContext::StudyUid() const { return ReadText(*file_->getDataset(), DCM_StudyInstanceUID); }
 
+bool SourceContext::IsLossy() const { return ReadText(*file_->getDataset(), DCM_LossyImageCompression) == "01"; }
+
 void SourceContext::CopyPatientAndStudy(DcmItem& target) const {
   DcmItem& source = *file_->getDataset();
   if (!CopyElement(source, target, DCM_SpecificCharacterSet)) target.findAndDeleteElement(DCM_SpecificCharacterSet);
@@ -137,6 +141,23 @@ void SourceContext::CopyRequests(DcmItem& target) const {
   if (source.findAndGetSequence(DCM_RequestAttributesSequence, requests).bad() || requests == nullptr) return;
   for (unsigned long i = 0; i < requests->card(); ++i)
     CopyRequest(*requests->getItem(i), source, AppendItem(target, DCM_ReferencedRequestSequence));
+}
+
+void RequireComplete(const ReportContent& content, const SourceContext& source) {
+  const auto refuse = [](const std::string& why) {
+    throw Error(ErrorCode::kBadDataset, "no report can be made: " + why);
+  };
+  if (content.input_key.empty()) refuse("the job has no input key");
+  if (content.device_uid.empty()) refuse("the node has no device UID");
+  if (content.study_uid != source.StudyUid()) refuse("the source image is of another study than the result");
+  const bool evaluable = content.decision != Decision::kNotEvaluable;
+  if (evaluable != content.probability_of_necrosis.has_value())
+    refuse(evaluable ? "a decision without a probability" : "a study that is not evaluable has a probability");
+  if (!evaluable) return;
+  const double p = *content.probability_of_necrosis;
+  if (!std::isfinite(p) || p < 0 || p > 1) refuse("the probability is no number from 0 to 1");
+  if (std::none_of(content.series.begin(), content.series.end(), [](const auto& s) { return !s.instances.empty(); }))
+    refuse("a decision without a source image");
 }
 
 void PutOwnAttributes(DcmItem& target, const ReportContent& content, const OwnObject& own) {

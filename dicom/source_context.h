@@ -24,10 +24,16 @@ class SourceContext {
   /// ReferencedRequestSequence out of RequestAttributesSequence (PS3.3 C.17.2); nothing if the source has none.
   void CopyRequests(DcmItem& target) const;
   std::string StudyUid() const;
+  bool IsLossy() const;  ///< LossyImageCompression 01: what was once lossy stays so (PS3.3 C.7.6.1.1.5)
 
  private:
   std::unique_ptr<DcmFileFormat> file_;
 };
+
+/// A result that could be misread or filed wrongly is not made at all: throws Error{kBadDataset} with the reason
+/// (another study's source image, a decision without a probability or without source images, no input key or device
+/// UID).
+void RequireComplete(const ReportContent& content, const SourceContext& source);
 
 /// Attributes of series, equipment and SOP common that SR and SC share: UIDs, dates, Manufacturer, SoftwareVersions,
 /// TimezoneOffsetFromUTC, ContributingEquipmentSequence with our device UID (by which we know our own objects again).

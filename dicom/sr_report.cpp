@@ -7,9 +7,6 @@
 
 #include <dcmtk/dcmsr/dsrdoc.h>
 
-#include <algorithm>
-#include <cmath>
-
 namespace glionode::dicom {
 namespace {
 
@@ -27,24 +24,6 @@ DSRTypes::E_DocumentType DocumentType(SrClass sr_class) {
 
 void Check(const OFCondition& condition, const std::string& doing) {
   if (condition.bad()) throw Error(ErrorCode::kInternal, "cannot " + doing + ": " + condition.text());
-}
-
-/// A report that could be misread or filed wrongly is not made at all.
-void RequireComplete(const ReportContent& content, const SourceContext& source) {
-  const auto refuse = [](const std::string& why) {
-    throw Error(ErrorCode::kBadDataset, "no report can be made: " + why);
-  };
-  if (content.input_key.empty()) refuse("the job has no input key");
-  if (content.device_uid.empty()) refuse("the node has no device UID");
-  if (content.study_uid != source.StudyUid()) refuse("the source image is of another study than the result");
-  const bool evaluable = content.decision != Decision::kNotEvaluable;
-  if (evaluable != content.probability_of_necrosis.has_value())
-    refuse(evaluable ? "a decision without a probability" : "a study that is not evaluable has a probability");
-  if (!evaluable) return;
-  const double p = *content.probability_of_necrosis;
-  if (!std::isfinite(p) || p < 0 || p > 1) refuse("the probability is no number from 0 to 1");
-  if (std::none_of(content.series.begin(), content.series.end(), [](const auto& s) { return !s.instances.empty(); }))
-    refuse("a decision without a source image");
 }
 
 /// PS3.3 C.17.2: every composite object that the tree references, those of the series that were looked at included.

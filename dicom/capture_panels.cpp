@@ -1,0 +1,187 @@
+#include "dicom/capture_panels.h"
+
+#include "dicom/ascii_text.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+
+namespace glionode::dicom {
+namespace {
+
+struct Marks {
+  const char *left, *right, *top, *bottom;
+};
+
+Marks MarksOf(Plane plane) {
+  switch (plane) {
+    case Plane::kAxial:
+      return {"R", "L", "A", "P"};
+    case Plane::kCoronal:
+      return {"R", "L", "H", "F"};
+    case Plane::kSagittal:
+      break;
+  }
+  return {"A", "P", "H", "F"};
+}
+
+/// The largest box of the crop's shape in the middle of `box`.
+Box Fit(const Crop& crop, const Box& box) {
+  const double scale = std::min(box.width / crop.width, box.height / crop.height);
+  const double width = crop.width * scale, height = crop.height * scale;
+  return {box.x + (box.width - width) / 2, box.y + (box.height - height) / 2, width, height};
+}
+
+void DrawMarks(Canvas& canvas, Plane plane, const Box& box, double size) {
+  const Marks marks = MarksOf(plane);
+  const TextStyle style{size, palette::kText, true};
+  const double middle_x = box.x + box.width / 2, middle_y = box.y + box.height / 2 + size * 0.36;
+  canvas.Text(box.x + 5, middle_y, marks.left, style, Align::kLeft, true);
+  canvas.Text(box.x + box.width - 5, middle_y, marks.right, style, Align::kRight, true);
+  canvas.Text(middle_x, box.y + size, marks.top, style, Align::kCentre, true);
+  canvas.Text(middle_x, box.y + box.height - 6, marks.bottom, style, Align::kCentre, true);
+}
+
+void DrawLengthScale(Canvas& canvas, const Box& picture, const Crop& crop, double pixel_mm, const Box& box) {
+  const double length = 50 / pixel_mm * picture.width / crop.width;
+  if (length > box.width * 0.6) return;
+  const double x = box.x + 10, y = box.y + box.height - 12;
+  canvas.Line(x, y, x + length, y, palette::kBackground, 5);
+  canvas.Line(x, y, x + length, y, palette::kText, 2);
+  canvas.Text(x, y - 7, "5 cm", {18, palette::kText}, Align::kLeft, true);
+}
+
+constexpr char kPeakOutside[] = "Peak outside the brain: do not rely on this map.";
+
+std::string PercentLabel(double fraction) { return PercentText(fraction) + " %"; }
+
+}  // namespace
+
+bool IsEvaluable(const ReportContent& content) {
+  return content.decision != Decision::kNotEvaluable && content.probability_of_necrosis.has_value();
+}
+
+std::string RoleLabel(Role role) {
+  switch (role) {
+    case Role::kT1:
+      return "T1";
+    case Role::kT2:
+      return "T2";
+    case Role::kT1ce:
+      return "T1ce";
+    case Role::kNone:
+    case Role::kUnsure:
+      break;
+  }
+  return "other";
+}
+
+std::string DateLabel(const std::string& date) {
+  if (date.size() != 8) return date.empty() ? "unknown" : FoldToAscii(date);
+  return FoldToAscii(date.substr(0, 4) + "-" + date.substr(4, 2) + "-" + date.substr(6));
+}
+
+std::string PositionLabel(const SliceView& view, bool brief) {
+  static constexpr std::array<std::array<const char*, 3>, 3> kWords = {
+      {{"axial", "H", "F"}, {"coronal", "P", "A"}, {"sagittal", "L", "R"}}};
+  const auto& words = kWords[static_cast<std::size_t>(view.plane)];
+  if (!std::isfinite(view.position_mm)) return words[0];
+  char text[64];
+  const char* side = view.position_mm < 0 ? words[2] : words[1];
+  if (brief)
+    std::snprintf(text, sizeof text, "%s %.0f mm", side, std::abs(view.position_mm));
+  else
+    std::snprintf(text, sizeof text, "%s, %s %.0f mm", words[0], side, std::abs(view.position_mm));
+  return text;
+}
+
+double DrawHeader(Canvas& canvas, const ReportContent& content, const std::string& headline) {
+  const TextStyle warning{24, palette::kBackground, true};
+  const std::string text = "NOT FOR CLINICAL USE";
+  const double width = canvas.TextWidth(text, warning) + 28, right = canvas.Width() - kMargin;
+  canvas.Fill({right - width, 16, width, 44}, palette::kWarning);
+  canvas.Text(right - width / 2, 47, text, warning, Align::kCentre);
+  canvas.FittedText(kMargin, 52, right - width - 2 * kMargin, headline, {38, palette::kText, true});
+  const std::string revision = RevisionSentence(content);
+  if (revision.empty()) return 84;
+  return canvas.Paragraph(kMargin, 90, canvas.Width() - 2 * kMargin, revision, {20, palette::kWarning}, 2) - 4;
+}
+
+void DrawView(Canvas& canvas, const SliceView& view, const Window& window, const Crop& crop, const Box& box,
+              const PanelOptions& options) {
+  canvas.Frame(box, palette::kFrame, 1);
+  if (!IsDrawable(view.image)) {
+    canvas.Text(box.x + box.width / 2, box.y + box.height / 2, "no picture", {20, palette::kDim}, Align::kCentre);
+    return;
+  }
+  const Box picture = Fit(crop, box);
+  canvas.Picture(RenderGray(view.image, window, crop).get(), picture);
+  if (options.with_map && view.map.size() == view.image.values.size())
+    canvas.Picture(RenderMap(view.map, view.image, crop).get(), picture);
+  DrawMarks(canvas, view.plane, box, options.mark_size);
+  if (options.with_scale) DrawLengthScale(canvas, picture, crop, view.image.pixel_mm, box);
+}
+
+void DrawMapScale(Canvas& canvas, const Box& box) {
+  const int width = static_cast<int>(box.width);
+  for (int i = 0; i < width; ++i) {
+    const double value = (i + 0.5) / width;
+    const Box column{std::round(box.x) + i, box.y, 1, box.height};
+    // On mid grey, as over brain: weak values fade as they do in the picture.
+    canvas.Fill(column, {0.35, 0.35, 0.35});
+    canvas.Fill(column, MapColor(value), MapOpacity(value));
+  }
+  canvas.Frame(box, palette::kDim, 1);
+}
+
+double DrawMapLegend(Canvas& canvas, const CaptureViews& views, const Box& box) {
+  double y = canvas.Paragraph(box.x, box.y + 20, box.width, "Map of what speaks for " + FoldToAscii(views.map_class),
+                              {20, palette::kText, true}, 2);
+  DrawMapScale(canvas, {box.x, y - 8, box.width, 20});
+  y += 34;
+  canvas.Text(box.x, y, "none", {18, palette::kDim});
+  canvas.Text(box.x + box.width, y, "most", {18, palette::kDim}, Align::kRight);
+  if (!views.peak_outside_brain) return y;
+  return canvas.Paragraph(box.x, y + 34, box.width, kPeakOutside, {20, palette::kWarning, true}, 3) - 26;
+}
+
+void DrawProbabilityBar(Canvas& canvas, const ReportContent& content, const Box& box) {
+  const double necrosis = std::clamp(*content.probability_of_necrosis, 0.0, 1.0);
+  const double printed = std::lround(100 * necrosis) / 100.0;
+  const double low = std::clamp(content.abstain_low, 0.0, 1.0), high = std::clamp(content.abstain_high, low, 1.0);
+  const auto place = [&](double fraction) { return box.x + fraction * box.width; };
+  const double right = box.x + box.width, text_y = box.y + 26, bar_y = box.y + 62, bar_height = 34;
+  canvas.Text(box.x, text_y, "Recurrence " + PercentLabel(1 - printed), {28, palette::kRecurrence, true});
+  canvas.Text(right, text_y, "Necrosis " + PercentLabel(printed), {28, palette::kNecrosis, true}, Align::kRight);
+  canvas.Text((box.x + right) / 2, text_y, "estimated probability", {20, palette::kDim}, Align::kCentre);
+
+  canvas.Fill({box.x, bar_y, place(low) - box.x, bar_height}, palette::kRecurrence);
+  canvas.Fill({place(high), bar_y, right - place(high), bar_height}, palette::kNecrosis);
+  const Box band{place(low), bar_y, place(high) - place(low), bar_height};
+  canvas.Fill(band, {0.25, 0.25, 0.25});
+  canvas.Hatch(band, {0.42, 0.42, 0.42});
+  canvas.Frame({box.x, bar_y, box.width, bar_height}, palette::kText, 1.5);
+  const double marker = place(necrosis);
+  canvas.Line(marker, bar_y, marker, bar_y + bar_height, palette::kBackground, 8);
+  canvas.Line(marker, bar_y - 2, marker, bar_y + bar_height, palette::kText, 4);
+  canvas.Triangle(marker, bar_y - 2, 22, palette::kText);
+
+  // Names and limits stand below the bar, where the marker never covers them.
+  const TextStyle tick{18, palette::kDim};
+  const double tick_y = bar_y + bar_height + 24;
+  canvas.Text(box.x, tick_y, "0 %", tick);
+  canvas.Text(right, tick_y, "100 % necrosis", tick, Align::kRight);
+  if (low > 0.08) canvas.Text(place(low), tick_y, PercentLabel(low), tick, Align::kCentre);
+  if (high < 0.78 && band.width > 60) canvas.Text(place(high), tick_y, PercentLabel(high), tick, Align::kCentre);
+  const auto name = [&](const std::string& text, double from, double to, Color color) {
+    const TextStyle style{18, color, true};
+    if (to - from > canvas.TextWidth(text, style) + 90)
+      canvas.Text((from + to) / 2, tick_y, text, style, Align::kCentre);
+  };
+  name("recurrence", box.x, place(low), palette::kRecurrence);
+  name("indeterminate", place(low), place(high), palette::kText);
+  name("necrosis", place(high), right - 100, palette::kNecrosis);
+}
+
+}  // namespace glionode::dicom
