@@ -10,8 +10,13 @@
 namespace glionode::volumes {
 namespace {
 
-constexpr double kFieldSpacing = 6.0;  ///< coil fields change over tens of mm
-constexpr float kFloor = 1e-3F;        ///< share of the mean: N4 takes logarithms
+constexpr double kFieldSpacing = 10.0;  ///< coil fields change over tens of mm
+constexpr float kFloor = 1e-3F;         ///< share of the mean: N4 takes logarithms
+/// Only tissue has a say: the logarithms of air and bone are outliers that hold the field back.
+constexpr float kTissueFrom = 0.4F;
+/// Width of the assumed field's histogram (N4's default is 0.15). Measured with a known field of 16 % on the real
+/// study: in 20 iterations 0.15 leaves 40 % of it, 0.4 leaves 20 %.
+constexpr double kWidth = 0.4;
 
 }  // namespace
 
@@ -45,16 +50,18 @@ void CorrectBias(std::vector<float>& values, const Mask& mask, const Grid& grid)
     itk_mask->SetRegions(input->GetLargestPossibleRegion());
     itk_mask->Allocate();
     for (std::size_t i = 0; i < small.voxels.size(); ++i)
-      itk_mask->GetBufferPointer()[i] = small_mask.voxels[i] > 0.5F ? 1 : 0;
+      itk_mask->GetBufferPointer()[i] =
+          small_mask.voxels[i] > 0.5F && small.voxels[i] > kTissueFrom * static_cast<float>(mean) ? 1 : 0;
     auto n4 = N4::New();
     n4->SetInput(input);
     n4->SetMaskImage(itk_mask);
     n4->SetMaskLabel(1);
     n4->SetNumberOfFittingLevels(2);
     N4::VariableSizeArrayType iterations(2);
-    iterations[0] = 8, iterations[1] = 6;
+    iterations[0] = 10, iterations[1] = 10;
     n4->SetMaximumNumberOfIterations(iterations);
-    n4->SetConvergenceThreshold(1e-3);
+    n4->SetConvergenceThreshold(1e-4);
+    n4->SetBiasFieldFullWidthAtHalfMaximum(kWidth);
     n4->SetNumberOfWorkUnits(1);
     n4->Update();
     Volume field = small;  // corrected = input / field

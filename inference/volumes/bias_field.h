@@ -5,7 +5,7 @@
 
 namespace glionode::volumes {
 
-/// Divides `values` (on `grid`) by a smooth field found by N4 inside the mask on a 6 mm grid, and leaves the mean
+/// Divides `values` (on `grid`) by a smooth field found by N4 inside the mask on a 10 mm grid, and leaves the mean
 /// inside the mask as it was. Values must not be negative. Deterministic. Threads: any. Throws Error{kInternal}.
 void CorrectBias(std::vector<float>& values, const Mask& mask, const Grid& grid);
 

@@ -9,6 +9,8 @@ namespace {
 constexpr double kMaskSpacing = 4.0;
 /// Vertex to below the chin is 220-240 mm in adults, vertex to skull base about 140 mm.
 constexpr double kTopOfHead = 170.0;
+/// From the vertex down to the bridge of the nose.
+constexpr double kAboveFace = 95.0;
 
 /// One 6-neighbour step; `grow` sets voxels beside set ones, else clears voxels beside cleared ones.
 void Step(Mask& mask, const std::array<int, 3>& size, bool grow) {
@@ -30,11 +32,12 @@ void Step(Mask& mask, const std::array<int, 3>& size, bool grow) {
 
 /// Bounds between which all but 0.5 % of the mask's voxels lie at each end, in voxels: a stray coil element or an ear
 /// does not count.
-std::array<std::array<double, 2>, 3> RobustBounds(const Mask& mask, const std::array<int, 3>& size) {
+std::array<std::array<double, 2>, 3> RobustBounds(const Mask& mask, const std::array<int, 3>& size,
+                                                  int from_slice = 0) {
   std::array<std::vector<std::size_t>, 3> profile;
   for (std::size_t a = 0; a < 3; ++a) profile[a].assign(static_cast<std::size_t>(size[a]), 0);
-  std::size_t total = 0, at = 0;
-  for (int z = 0; z < size[2]; ++z)
+  std::size_t total = 0, at = static_cast<std::size_t>(from_slice) * size[0] * size[1];
+  for (int z = from_slice; z < size[2]; ++z)
     for (int y = 0; y < size[1]; ++y)
       for (int x = 0; x < size[0]; ++x, ++at)
         if (mask[at]) {
@@ -188,12 +191,15 @@ Head FindHead(const Volume& volume) {
   const double voxel_ml = kMaskSpacing * kMaskSpacing * kMaskSpacing / 1000;
   head.volume_ml = static_cast<double>(count) * voxel_ml;
   const auto bounds = RobustBounds(head.mask, size);
+  const auto upper = RobustBounds(head.mask, size, std::max(0, top - static_cast<int>(kAboveFace / kMaskSpacing)));
   double box = 1;
   for (std::size_t a = 0; a < 3; ++a) {
     head.extent[a] = (bounds[a][1] - bounds[a][0]) * kMaskSpacing;
     box *= head.extent[a];
-    // The middle of the bounding box, not the centroid: a cube that must hold the head has its room spread evenly.
-    head.centre[a] = head.grid.origin[a] + (0.5 * (bounds[a][0] + bounds[a][1]) - 0.5) * kMaskSpacing;
+    // The middle of the bounding box, not the centroid: a cube that must hold the head has its room spread evenly. Nose
+    // and chin do not count, else they would push the back of the head out of the cube.
+    const auto& box_side = a == 2 ? bounds[a] : upper[a];
+    head.centre[a] = head.grid.origin[a] + (0.5 * (box_side[0] + box_side[1]) - 0.5) * kMaskSpacing;
   }
   head.fill = box > 0 ? head.volume_ml * 1000 / box : 0;
 

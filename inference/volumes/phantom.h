@@ -14,6 +14,16 @@ struct PhantomOptions {
   double separation = 1.812;  ///< delta of notes: AUC of a perfect reader is Phi(delta / sqrt 2)
 };
 
+/// What decides about one phantom: drawn before, and apart from, everything else.
+struct LatentDraw {
+  std::string label;                ///< recurrence or necrosis
+  std::vector<double> z;            ///< N(+-separation/2 u, I): plus for necrosis
+  double log_likelihood_ratio = 0;  ///< separation * u . z, of necrosis against recurrence
+};
+
+/// The latent draw of MakePhantom, without an image. Threads: any.
+LatentDraw DrawLatent(std::uint64_t seed, int index, const PhantomOptions& options, int balanced_label = -1);
+
 /// One synthetic patient. The image depends on the class only through `z`.
 struct Phantom {
   std::string label;                ///< recurrence or necrosis

@@ -1,0 +1,33 @@
+#pragma once
+#include "config/vocabulary.h"
+#include "inference/volumes/phantom_anatomy.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace glionode::volumes {
+
+/// How one series is taken. All of it is independent of the class.
+struct Protocol {
+  Role role = Role::kNone;
+  bool is_3d = false;
+  double tr = 0, te = 0, flip = 90;  ///< ms, ms, degrees
+  std::array<int, 3> size{};
+  std::array<double, 3> spacing{};  ///< mm
+  double thickness = 0;             ///< mm, of the excited slice
+  RigidTransform slices;            ///< where the stack stands: stack axes (middle at 0) to the patient system
+  RigidTransform head;              ///< where the head is: patient system to head space
+  double noise = 0;                 ///< share of white matter's signal
+  double brightness = 0;            ///< stored value of white matter
+  std::array<double, 9> bias{};     ///< polynomial of the coil's field
+  std::map<std::string, std::string> attributes;  ///< DICOM keyword -> value
+};
+
+/// The examination of one phantom: T1, T2, T1ce on one scanner, with a little motion between them.
+std::map<Role, Protocol> MakeProtocols(std::uint64_t seed, int index);
+
+/// Takes the series: analytic rendering at the series' own grid, then field, Rician noise, whole numbers 0..4095.
+Volume Render(const Anatomy& anatomy, const Protocol& protocol, std::uint64_t seed, int index);
+
+}  // namespace glionode::volumes
