@@ -1,0 +1,86 @@
+"""Subcommands as people call them."""
+
+import json
+import os
+import shutil
+
+from case import FunctionalCase, main
+from node import BINARY, ROOT, run
+
+
+class Commands(FunctionalCase):
+    def test_version(self):
+        with open(os.path.join(ROOT, "VERSION"), encoding="utf-8") as file:
+            version = file.read().strip()
+        said = run("--version").stdout
+        self.assertIn(version, said)
+
+    def test_wrong_usage(self):
+        for words in (("no-such-command",), ("serve",), ("serve", "--config", os.path.join(self.folder, "absent.toml")), ("roles",)):
+            done = run(*words, check=False, timeout=30)
+            self.assertEqual(done.returncode, 2, f"{words}: {done.stdout}{done.stderr}")
+            self.assertTrue(done.stderr.strip(), words)
+
+    def test_example_configuration_is_accepted(self):
+        example = os.path.join(ROOT, "config", "glionode.example.toml")
+        done = run("check", "--config", example, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_container_configuration_is_accepted(self):
+        done = run("check", "--config", os.path.join(ROOT, "docker", "glionode.toml"), check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_phantom_is_reproducible(self):
+        first, second, other = self.phantom(41), os.path.join(self.folder, "again"), self.phantom(42)
+        run("phantom", second, "--studies", 1, "--seed", 41)
+
+        def contents(folder):
+            return {name: open(os.path.join(base, name), "rb").read() for base, _, names in os.walk(folder) for name in names}
+        one = contents(first)
+        self.assertTrue(one)
+        self.assertEqual(one, contents(os.path.join(second, os.path.basename(first))))
+        self.assertNotEqual(one, contents(other))
+
+    def test_classify_gives_the_same_twice(self):
+        """Promise 4: same study, bundle and software: the same result.json, timings apart, and the same bytes of SR and SC
+        except for when they were made."""
+        study = self.phantom(43)
+        results = []
+        for number in (1, 2):
+            out = os.path.join(self.folder, f"out-{number}")
+            run("classify", study, "--out", out)
+            with open(os.path.join(out, "result.json"), encoding="utf-8") as file:
+                result = json.load(file)
+            self.assertTrue(os.path.exists(os.path.join(out, "sr.dcm")))
+            self.assertTrue(os.path.exists(os.path.join(out, "sc-1.dcm")))
+            self.assertTrue(os.path.exists(os.path.join(out, "capture-1.png")))
+            for step in ("headers", "decode", "registration", "preprocess", "network", "objects", "total"):
+                self.assertIn(step, result["timings_ms"])
+            del result["timings_ms"]
+            results.append(result)
+            shutil.rmtree(out)
+        self.assertEqual(results[0], results[1])
+        self.assertIn(results[0]["decision"], ("recurrence", "necrosis", "indeterminate"))
+        self.assertAlmostEqual(results[0]["probability_of_necrosis"] + results[0]["probability_of_recurrence"], 1, 6)
+
+    def test_classify_several_studies_needs_a_choice(self):
+        folder = os.path.join(self.folder, "two")
+        run("phantom", folder, "--studies", 2, "--seed", 44)
+        done = run("classify", folder, "--out", os.path.join(self.folder, "out"), check=False)
+        self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
+
+    def test_roles_of_the_real_study(self):
+        roles = json.loads(run("roles", self.real_study(), "--json").stdout)["roles"]
+        self.assertEqual({role: chosen and chosen["description"] for role, chosen in roles.items()},
+                         {"t1": "T1 AX", "t1ce": "MRHR T1 AX POST GAD", "t2": "MRHR T2 AX"})
+
+    def test_missing_part_is_said(self):
+        done = run("classify", self.phantom(45), "--out", os.path.join(self.folder, "out"), "--bundle",
+                   os.path.join(self.folder, "absent"), check=False)
+        self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
+        self.assertIn("absent", done.stderr)
+        self.assertTrue(os.path.exists(BINARY))
+
+
+if __name__ == "__main__":
+    main()
