@@ -55,6 +55,7 @@ struct AdminSettings {
 
 struct StorageSettings {
   double min_free_gib = 5;
+  std::int64_t MinFreeBytes() const { return static_cast<std::int64_t>(min_free_gib * 1024 * 1024 * 1024); }
 };
 
 struct PeerSettings {

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -102,6 +103,13 @@ inline std::optional<Decision> DecisionFromText(std::string_view text) {
 }
 inline std::optional<ReasonCode> ReasonCodeFromText(std::string_view text) {
   return vocabulary_detail::Find(vocabulary_detail::kReasons, text);
+}
+
+/// The decision for a probability and the bundle's abstain band [low, high] (design section 1).
+inline Decision Decide(double probability_of_necrosis, const std::array<double, 2>& abstain) {
+  if (probability_of_necrosis < abstain[0]) return Decision::kRecurrence;
+  if (probability_of_necrosis > abstain[1]) return Decision::kNecrosis;
+  return Decision::kIndeterminate;
 }
 
 }  // namespace glionode

@@ -1,0 +1,36 @@
+#include "dicom/dataset_hash.h"
+
+#include <array>
+#include <cstring>
+#include <fstream>
+#include <vector>
+
+#include "config/error.h"
+#include "config/sha256.h"
+
+namespace glionode::dicom {
+
+std::string DatasetSha256(const std::filesystem::path& file) {
+  // Preamble, "DICM", then (0002,0000) UL: the length of the rest of the group, always explicit little endian (PS3.10 7.1).
+  constexpr std::size_t kPrefix = 128 + 4 + 12;
+  std::ifstream in(file, std::ios::binary);
+  std::array<unsigned char, kPrefix> prefix{};
+  in.read(reinterpret_cast<char*>(prefix.data()), prefix.size());
+  const unsigned char group_length_tag[] = {0x02, 0x00, 0x00, 0x00, 'U', 'L', 4, 0};
+  if (!in || std::memcmp(&prefix[128], "DICM", 4) != 0 ||
+      std::memcmp(&prefix[132], group_length_tag, sizeof group_length_tag) != 0)
+    throw Error(ErrorCode::kBadDataset, file.string() + ": no DICOM file meta information");
+  const std::uint32_t rest = prefix[140] | std::uint32_t{prefix[141]} << 8 | std::uint32_t{prefix[142]} << 16 |
+                             std::uint32_t{prefix[143]} << 24;
+  in.seekg(rest, std::ios::cur);
+  Sha256 hash;
+  std::vector<char> buffer(1 << 20);
+  while (in) {
+    in.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+    hash.Update(buffer.data(), static_cast<std::size_t>(in.gcount()));
+  }
+  if (!in.eof()) throw Error(ErrorCode::kInternal, file.string() + ": cannot be read");
+  return hash.HexDigest();
+}
+
+}  // namespace glionode::dicom

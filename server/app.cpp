@@ -1,0 +1,204 @@
+#include "server/app.h"
+
+#include "config/error.h"
+#include "config/log.h"
+#include "config/settings_loader.h"
+#include "dicom/sender.h"
+#include "dicom/uid.h"
+#include "server/metrics.h"
+#include "server/version.h"
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+
+namespace glionode::server {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kTick = 250ms;
+constexpr auto kModelRetry = 60s;
+constexpr auto kModelTestEvery = 24h;
+
+LogLevel LevelFromText(const std::string& text) {
+  if (text == "debug") return LogLevel::kDebug;
+  if (text == "warning") return LogLevel::kWarning;
+  if (text == "error") return LogLevel::kError;
+  return LogLevel::kInfo;
+}
+
+dicom::SenderOptions SenderFor(const Settings& settings) {
+  dicom::SenderOptions options;
+  options.calling_ae = settings.node.ae_title;
+  return options;
+}
+
+}  // namespace
+
+App::App(Settings settings, std::filesystem::path config_file)
+    : settings_(std::move(settings)),
+      config_file_(std::move(config_file)),
+      files_(settings_.node.data_dir),
+      database_(files_.IndexFile()),
+      index_(database_),
+      jobs_(database_),
+      outbox_(database_),
+      ingest_(files_, index_, jobs_, clock_, dicom::DeviceUid(files_.NodeId()), [this] { Notify(); }),
+      pipeline_(
+          {files_, index_, jobs_, clock_, settings_.node.ae_title,
+           [this](const WorkerRequest& request, int limit) { return RunWorker(request, limit, cancel_workers_); }},
+          settings_.model, settings_.peers),
+      watcher_({files_, index_, jobs_, ingest_, clock_, Version(),
+                [this](const WorkerRequest& request) {
+                  return RunWorker(request, settings_.model.time_limit_seconds, cancel_workers_);
+                }},
+               settings_.study, settings_.accept) {
+  ConfigureLog(LevelFromText(settings_.log.level), settings_.log.format);
+  if (const int left = files_.CleanStaging(); left > 0)
+    LogInfo("app", std::to_string(left) + " unfinished files of an earlier run were removed");
+  if (const int found = ingest_.SweepUnindexed(); found > 0)
+    LogInfo("app", std::to_string(found) + " stored instances had no row in the index; they have one now");
+  if (const int jobs = jobs_.ReleaseAbandoned(); jobs > 0)
+    LogInfo("app", std::to_string(jobs) + " jobs that an earlier run left are ready again");
+  sender_ = std::make_unique<OutboxWorker>(
+      OutboxWorker::Parts{files_, index_, outbox_, clock_,
+                          [options = SenderFor(settings_)](const PeerSettings& peer,
+                                                           const std::vector<dicom::OutgoingObject>& objects) {
+                            return dicom::SendObjects(peer, options, objects);
+                          },
+                          [this] { return pipeline_.Model().ready; }},
+      settings_.peers);
+  receiver_ =
+      std::make_unique<dicom::Receiver>(dicom::ReceiverOptions{settings_.node.ae_title, settings_.dicom,
+                                                               files_.StagingDir(), settings_.storage.MinFreeBytes()},
+                                        settings_.peers, ingest_);
+  admin_ = std::make_unique<AdminHttp>(settings_.admin, *this);
+  // For the command line, when the port is any free one.
+  std::ofstream(files_.Root() / "admin-port") << admin_->Port() << "\n";
+  watch_thread_ = std::thread([this] { WatchLoop(); });
+  pipeline_thread_ = std::thread([this] { PipelineLoop(); });
+}
+
+App::~App() { Stop(); }
+
+std::string App::ReadyLine() const {
+  return "ready dicom=" + std::to_string(receiver_->Port()) + " admin=" + std::to_string(admin_->Port());
+}
+
+void App::Notify() {
+  const std::lock_guard lock(mutex_);
+  ++notices_;
+  changed_.notify_all();
+}
+
+bool App::WaitFor(std::chrono::milliseconds time, std::uint64_t& seen) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, time, [&] { return stopping_ || notices_ != seen; });
+  seen = notices_;
+  return !stopping_;
+}
+
+void App::WatchLoop() {
+  while (true) {
+    try {
+      if (watcher_.Tick(pipeline_.Model().bundle) > 0) Notify();
+    } catch (const std::exception& e) {
+      LogError("watcher", e.what());
+    }
+    // Waiting times are looked at in ticks; an arriving image needs no quicker look.
+    std::unique_lock lock(mutex_);
+    if (changed_.wait_for(lock, kTick, [&] { return stopping_; })) return;
+  }
+}
+
+void App::PipelineLoop() {
+  std::uint64_t seen = 0;
+  SteadyTime next_test = clock_.Steady();
+  do {
+    bool asked;
+    {
+      const std::lock_guard lock(mutex_);
+      asked = std::exchange(test_model_, false);
+    }
+    if (asked || clock_.Steady() >= next_test) {
+      pipeline_.SelfTest();
+      next_test = clock_.Steady() + (pipeline_.Model().ready ? std::chrono::milliseconds(kModelTestEvery)
+                                                             : std::chrono::milliseconds(kModelRetry));
+      sender_->Wake();
+    }
+    try {
+      while (!cancel_workers_ && pipeline_.RunOne()) {
+        sender_->Wake();
+        const std::lock_guard lock(mutex_);
+        if (stopping_) return;
+      }
+    } catch (const std::exception& e) {
+      LogError("pipeline", e.what());
+    }
+  } while (WaitFor(1s, seen));
+}
+
+void App::Reload() {
+  const LoadedSettings loaded = LoadSettings(config_file_);
+  for (const Finding& finding : loaded.findings)
+    Log(finding.is_error ? LogLevel::kError : LogLevel::kWarning, "app", FormatFinding(config_file_, finding));
+  if (!loaded.settings) {
+    LogError("app", "the configuration was not reloaded; the old one stays in force");
+    return;
+  }
+  const Settings& now = *loaded.settings;
+  ConfigureLog(LevelFromText(now.log.level), now.log.format);
+  receiver_->SetPeers(now.peers);
+  sender_->SetPeers(now.peers);
+  pipeline_.SetPeers(now.peers);
+  pipeline_.SetModel(now.model);
+  watcher_.SetRules(now.study, now.accept);
+  {
+    const std::lock_guard lock(mutex_);
+    test_model_ = true;
+    ++notices_;
+    changed_.notify_all();
+  }
+  LogInfo("app",
+          "the configuration was reloaded: peers, accept rules, waiting times, model and log level are in force; "
+          "[node], [dicom], [admin] and [storage] need a restart");
+}
+
+void App::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    stopping_ = true;
+    changed_.notify_all();
+  }
+  const auto deadline = clock_.Steady() + std::chrono::seconds(settings_.node.drain_seconds);
+  receiver_->StopAccepting();
+  watch_thread_.join();
+  const int left =
+      static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(deadline - clock_.Steady()).count());
+  if (const int cut = receiver_->Drain(std::max(0, left)); cut > 0)
+    LogWarning("app",
+               std::to_string(cut) + " associations were cut; their senders were told nothing and will send again");
+  // The pipeline thread ends after the job in hand; past the deadline its worker is ended, and the job is ready again
+  // at the next start.
+  std::thread guard([this, deadline] {
+    std::unique_lock lock(mutex_);
+    if (!changed_.wait_until(lock, deadline, [this] { return pipeline_ended_; })) cancel_workers_ = true;
+  });
+  pipeline_thread_.join();
+  {
+    const std::lock_guard lock(mutex_);
+    pipeline_ended_ = true;
+    changed_.notify_all();
+  }
+  guard.join();
+  sender_->Stop();
+  admin_->Stop();
+  if (const int ready = jobs_.CountReady(); ready > 0 || cancel_workers_)
+    LogInfo("app", "left for the next start: " + std::to_string(ready) + " waiting jobs" +
+                       (cancel_workers_ ? ", one that was running" : ""));
+  LogInfo("app", "stopped");
+}
+
+}  // namespace glionode::server

@@ -1,0 +1,84 @@
+#pragma once
+#include "config/clock.h"
+#include "config/settings.h"
+#include "dicom/receiver.h"
+#include "server/admin_http.h"
+#include "server/admin_routes.h"
+#include "server/ingest.h"
+#include "server/outbox_worker.h"
+#include "server/pipeline.h"
+#include "server/study_watcher.h"
+#include "storage/database.h"
+#include "storage/file_store.h"
+#include "storage/jobs.h"
+#include "storage/outbox.h"
+#include "storage/study_index.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace glionode::server {
+
+/// The node: builds its parts, runs them, takes them down in reverse.
+/// Threads: main calls the methods; NodeView's are called by HTTP handlers.
+class App : public NodeView {
+ public:
+  /// Opens data folder and index, indexes what a crash left, binds both ports. Throws Error with what an administrator
+  /// must change.
+  App(Settings settings, std::filesystem::path config_file);
+  ~App() override;
+
+  /// "ready dicom=11112 admin=8080"
+  std::string ReadyLine() const;
+  /// SIGHUP: reads the file again; with mistakes the old settings stay in force.
+  void Reload();
+  /// Refuses new work, lets running work end for up to drain_seconds, says what was left. Idempotent.
+  void Stop();
+
+  nlohmann::json Ready() const override;
+  nlohmann::json Status() const override;
+  std::string Metrics() const override;
+  nlohmann::json Studies(int limit, int offset) const override;
+  std::optional<nlohmann::json> Study(const std::string& study_uid) const override;
+  nlohmann::json Outbox(int limit, int offset) const override;
+  int RetryOutbox(const std::vector<std::int64_t>& ids) override;
+  int RetryPeer(const std::string& peer_ae) override;
+
+ private:
+  void WatchLoop();
+  void PipelineLoop();
+  void Notify();
+  /// Waits for a notice or the time; false when the node is stopping.
+  bool WaitFor(std::chrono::milliseconds time, std::uint64_t& seen);
+  nlohmann::json Describe(const storage::StudyRecord& study) const;
+
+  Settings settings_;
+  std::filesystem::path config_file_;
+  Clock clock_;
+  std::atomic<bool> cancel_workers_{false};
+  storage::FileStore files_;
+  storage::Database database_;
+  storage::StudyIndex index_;
+  storage::Jobs jobs_;
+  storage::Outbox outbox_;
+  Ingest ingest_;
+  Pipeline pipeline_;
+  StudyWatcher watcher_;
+  std::mutex mutex_;  ///< of the five below
+  std::condition_variable changed_;
+  bool stopping_ = false;
+  bool pipeline_ended_ = false;
+  bool test_model_ = false;  ///< a reload asked for the self-test
+  std::uint64_t notices_ = 0;
+  std::unique_ptr<OutboxWorker> sender_;
+  std::unique_ptr<dicom::Receiver> receiver_;
+  std::unique_ptr<AdminHttp> admin_;
+  std::thread watch_thread_, pipeline_thread_;
+};
+
+}  // namespace glionode::server

@@ -1,0 +1,47 @@
+#include "server/bundle_mapping.h"
+
+#include <nlohmann/json.hpp>
+
+namespace glionode::server {
+namespace {
+
+/// "tested on n = 200, of 100 necroses 83 found": from the figures that evaluation stored in the bundle.
+std::string EvaluationSentence(const std::string& evaluation_json) {
+  const auto evaluation = nlohmann::json::parse(evaluation_json, nullptr, false);
+  if (!evaluation.is_object() || !evaluation.contains("necrosis_found"))
+    return "no evaluation is on record for this model";
+  const int necrosis = evaluation.value("necrosis", 0), recurrence = evaluation.value("recurrence", 0);
+  return "tested on n = " + std::to_string(necrosis + recurrence) + " (" +
+         evaluation.value("cohort", "unnamed cohort") + "), of " + std::to_string(necrosis) + " necroses " +
+         std::to_string(evaluation.value("necrosis_found", 0)) + " found, of " + std::to_string(recurrence) +
+         " recurrences " + std::to_string(evaluation.value("recurrence_found", 0)) + " found";
+}
+
+}  // namespace
+
+BundleSummary Summarize(const networks::BundleInfo& info, const std::string& sha256) {
+  BundleSummary summary;
+  summary.name = info.name;
+  summary.version = info.version;
+  summary.sha256 = sha256;
+  summary.domain = info.domain;
+  summary.intended_use = info.intended_use;
+  summary.evaluation = EvaluationSentence(info.evaluation_json);
+  summary.sequences = info.network.sequences;
+  summary.abstain = info.abstain;
+  summary.calibration_slope = info.calibration_slope;
+  summary.calibration_intercept = info.calibration_intercept;
+  return summary;
+}
+
+volumes::PreprocessingSpec PreprocessingOf(const networks::BundleInfo& info) {
+  volumes::PreprocessingSpec spec;
+  spec.spacing_mm = info.spacing_mm;
+  spec.shape = info.shape;
+  spec.bias_correction = info.bias_correction;
+  spec.normalisation = info.normalisation;
+  spec.slice_thickness_mm = info.slice_thickness_mm;
+  return spec;
+}
+
+}  // namespace glionode::server

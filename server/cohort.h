@@ -1,0 +1,38 @@
+#pragma once
+#include "config/vocabulary.h"
+#include "inference/volumes/preprocess.h"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace glionode::server {
+
+/// One row of cohort.csv (design section 4).
+struct CohortRow {
+  int row = 0;                   ///< 1 = first data row
+  std::string study;             ///< as written
+  std::filesystem::path folder;  ///< absolute
+  std::string patient, label, split;
+  bool Usable() const { return label == "recurrence" || label == "necrosis"; }
+};
+
+/// Reads and checks the whole table. Throws Error{kUsage} with every mistake and its row.
+std::vector<CohortRow> ReadCohort(const std::filesystem::path& file);
+/// The rows whose split is `split`; all rows if the table has no split.
+std::vector<CohortRow> OfSplit(std::vector<CohortRow> rows, const std::string& split);
+
+/// A study as the network gets it, kept in a cache folder.
+struct PreparedCase {
+  CohortRow row;
+  std::filesystem::path tensor_file;  ///< empty when there are reasons
+  std::vector<Reason> reasons;        ///< why it cannot be used
+  bool phantom = false;               ///< every image says QualityControlSubject = YES
+};
+
+/// Decodes, registers and normalises every study once, in parallel; the cache is named by the files' content and the
+/// specification. The same functions as in serving. A study that cannot be read becomes a case with a reason.
+std::vector<PreparedCase> PrepareCases(const std::vector<CohortRow>& rows, const std::vector<Role>& roles,
+                                       const volumes::PreprocessingSpec& spec, const std::filesystem::path& cache);
+
+}  // namespace glionode::server

@@ -1,0 +1,72 @@
+#include "config/settings_loader.h"
+#include "dicom/sender.h"
+#include "server/commands/commands.h"
+
+#include <cstdio>
+#include <iostream>
+
+namespace glionode::server {
+namespace {
+
+void Connect(const Settings& settings, int& bad) {
+  std::printf("%-16s  %-28s  %s\n", "AE title", "address", "C-ECHO");
+  for (const PeerSettings& peer : settings.peers) {
+    dicom::SenderOptions options;
+    options.calling_ae = settings.node.ae_title;
+    const dicom::EchoResult echo = dicom::Echo(peer, options);
+    bad += !echo.ok;
+    std::printf("%-16s  %-28s  %s\n", peer.ae_title.c_str(), (peer.host + ":" + std::to_string(peer.port)).c_str(),
+                echo.text.c_str());
+  }
+}
+
+int Check(const std::string& config, bool connect) {
+  const LoadedSettings loaded = LoadSettings(config);
+  for (const Finding& finding : loaded.findings)
+    (finding.is_error ? std::cerr : std::cout)
+        << FormatFinding(config, finding) << (finding.is_error ? "\n" : " (warning)\n");
+  if (!loaded.settings) return 2;
+  std::cout << config << ": no mistakes\n";
+  int bad = 0;
+  if (connect) Connect(*loaded.settings, bad);
+  return bad > 0 ? 1 : 0;
+}
+
+int EchoPeer(const std::string& config, const std::string& ae_title) {
+  const Settings settings = RequireSettings(config);
+  for (const PeerSettings& peer : settings.peers) {
+    if (peer.ae_title != ae_title) continue;
+    dicom::SenderOptions options;
+    options.calling_ae = settings.node.ae_title;
+    const dicom::EchoResult echo = dicom::Echo(peer, options);
+    (echo.ok ? std::cout : std::cerr) << peer.ae_title << " at " << peer.host << ":" << peer.port << ": " << echo.text
+                                      << "\n";
+    return echo.ok ? 0 : 1;
+  }
+  std::cerr << "glionode: " << config << " has no [[peer]] with ae_title = \"" << ae_title << "\"\n";
+  return 2;
+}
+
+}  // namespace
+
+void AddCheck(CLI::App& app, int& exit_code) {
+  auto* command = app.add_subcommand(
+      "check", "Find every mistake of a configuration file, as FILE:LINE:COLUMN: text. Exit 0 or 2.");
+  auto config = std::make_shared<std::string>();
+  auto connect = std::make_shared<bool>(false);
+  command->add_option("--config", *config, "configuration file (TOML)")->required();
+  command->add_flag("--connect", *connect, "also C-ECHO every peer and show a table (exit 1 if one fails)");
+  command->callback([config, connect, &exit_code] { exit_code = Guarded([&] { return Check(*config, *connect); }); });
+}
+
+void AddEcho(CLI::App& app, int& exit_code) {
+  auto* command = app.add_subcommand("echo", "C-ECHO to one peer, with the reason when it fails.");
+  auto config = std::make_shared<std::string>();
+  auto ae_title = std::make_shared<std::string>();
+  command->add_option("ae_title", *ae_title, "AE title of a [[peer]]")->required();
+  command->add_option("--config", *config, "configuration file (TOML)")->required();
+  command->callback(
+      [config, ae_title, &exit_code] { exit_code = Guarded([&] { return EchoPeer(*config, *ae_title); }); });
+}
+
+}  // namespace glionode::server

@@ -1,0 +1,135 @@
+#include "inference/volumes/phantom.h"
+
+#include "config/error.h"
+#include "dicom/mr_writer.h"
+#include "dicom/uid.h"
+#include "server/commands/commands.h"
+#include "server/csv.h"
+#include "server/parallel.h"
+#include "server/progress_bar.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <random>
+
+namespace glionode::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct PhantomCommand {
+  std::string folder;
+  int studies = 1;
+  std::uint64_t seed = 0;
+  volumes::PhantomOptions options;
+};
+
+/// The share of necrosis exactly as asked for, in an order that the seed alone decides.
+std::vector<int> DrawLabels(const PhantomCommand& command) {
+  const int necrosis = static_cast<int>(std::lround(command.studies * command.options.prevalence));
+  std::vector<int> labels(static_cast<std::size_t>(command.studies), 0);
+  std::fill_n(labels.begin(), necrosis, 1);
+  std::mt19937_64 random(command.seed * 2654435761u + 17);
+  for (std::size_t i = labels.size(); i > 1; --i) std::swap(labels[i - 1], labels[random() % i]);
+  return labels;
+}
+
+std::string StudyFolder(int index) {
+  const std::string number = std::to_string(index + 1);
+  return "study-" + std::string(number.size() < 4 ? 4 - number.size() : 0, '0') + number;
+}
+
+void WriteStudy(const volumes::Phantom& phantom, const std::string& name, const fs::path& folder) {
+  for (const auto& [role, volume] : phantom.volumes) {
+    dicom::MrSeries series;
+    series.size = volume.size;
+    series.spacing = volume.spacing;
+    series.origin = volume.origin;
+    series.direction = volume.direction;
+    series.voxels = volume.voxels;
+    series.attributes = phantom.study_attributes;
+    for (const auto& [keyword, value] : phantom.attributes.at(role)) series.attributes[keyword] = value;
+    const std::string series_name = name + "|" + std::string(ToText(role));
+    series.attributes["StudyInstanceUID"] = dicom::NamedUid(name);
+    series.attributes["SeriesInstanceUID"] = dicom::NamedUid(series_name);
+    series.attributes["FrameOfReferenceUID"] = dicom::NamedUid(name + "|frame");
+    series.sop_uid_prefix_name = series_name;
+    dicom::WriteMrSeries(series, folder / std::string(ToText(role)));
+  }
+}
+
+std::string Attribute(const volumes::Phantom& phantom, Role role, const std::string& keyword) {
+  const auto series = phantom.attributes.at(role).find(keyword);
+  if (series != phantom.attributes.at(role).end()) return series->second;
+  const auto study = phantom.study_attributes.find(keyword);
+  return study == phantom.study_attributes.end() ? "" : study->second;
+}
+
+struct Lines {
+  std::string cohort, truth;
+};
+
+Lines Describe(const volumes::Phantom& phantom, const std::string& folder) {
+  Lines lines;
+  lines.cohort = folder + "," + CsvField(phantom.study_attributes.at("PatientID")) + "," + phantom.label + "," +
+                 CsvField(Attribute(phantom, Role::kT1ce, "Manufacturer")) + "," +
+                 Attribute(phantom, Role::kT1ce, "MagneticFieldStrength") + "," +
+                 Attribute(phantom, Role::kT1ce, "SliceThickness");
+  lines.truth = folder + "," + phantom.label + "," + std::to_string(phantom.log_likelihood_ratio);
+  for (const double z : phantom.z) lines.truth += "," + std::to_string(z);
+  return lines;
+}
+
+int MakePhantoms(const PhantomCommand& command) {
+  const fs::path folder = command.folder;
+  if (fs::exists(folder / "cohort.csv")) throw Error(ErrorCode::kUsage, folder.string() + " holds a cohort already");
+  fs::create_directories(folder);
+  const std::vector<int> labels = DrawLabels(command);
+  std::vector<Lines> lines(labels.size());
+  ProgressBar progress("phantoms");
+  std::mutex mutex;
+  int done = 0;
+  std::size_t latent = 0;
+  ForEachInParallel(command.studies, 0, [&](int index) {
+    const volumes::Phantom phantom =
+        volumes::MakePhantom(command.seed, index, command.options, labels[static_cast<std::size_t>(index)]);
+    const std::string name = "phantom|" + std::to_string(command.seed) + "|" + std::to_string(index);
+    WriteStudy(phantom, name, folder / StudyFolder(index));
+    lines[static_cast<std::size_t>(index)] = Describe(phantom, StudyFolder(index));
+    const std::lock_guard lock(mutex);
+    latent = phantom.z.size();
+    progress.Show(++done, command.studies);
+  });
+  std::ofstream cohort(folder / "cohort.csv"), truth(folder / "truth.csv");
+  cohort << "study,patient,label,vendor,field_strength,slice_thickness\n";
+  truth << "study,label,log_likelihood_ratio";
+  for (std::size_t i = 1; i <= latent; ++i) truth << ",z" << i;
+  truth << "\n";
+  for (const Lines& line : lines) cohort << line.cohort << "\n", truth << line.truth << "\n";
+  if (!cohort.flush() || !truth.flush()) throw Error(ErrorCode::kOutOfSpace, folder.string() + ": cannot be written");
+  std::cout << command.studies << " studies in " << folder.string() << ", "
+            << std::count(labels.begin(), labels.end(), 1) << " of them necrosis\n";
+  return 0;
+}
+
+}  // namespace
+
+void AddPhantom(CLI::App& app, int& exit_code) {
+  auto* command = app.add_subcommand(
+      "phantom", "Make synthetic studies with a known truth: glionode phantom DIR --studies 20 --seed 1");
+  auto options = std::make_shared<PhantomCommand>();
+  command->add_option("folder", options->folder, "where cohort.csv, truth.csv and the studies go")->required();
+  command->add_option("--studies", options->studies, "how many")->check(CLI::Range(1, 1000000));
+  command->add_option("--seed", options->seed, "the same seed gives the same studies");
+  command->add_option("--prevalence", options->options.prevalence, "share of necrosis")->check(CLI::Range(0.0, 1.0));
+  command
+      ->add_option("--separation", options->options.separation,
+                   "distance of the classes; 1.812 lets a perfect reader reach an AUC of 0.90")
+      ->check(CLI::Range(0.0, 20.0));
+  command->callback([options, &exit_code] { exit_code = Guarded([&] { return MakePhantoms(*options); }); });
+}
+
+}  // namespace glionode::server

@@ -1,0 +1,60 @@
+#include "config/error.h"
+#include "config/log.h"
+#include "config/settings_loader.h"
+#include "server/app.h"
+#include "server/commands/commands.h"
+
+#include <iostream>
+#include <signal.h>
+#include <thread>
+#include <time.h>
+#include <unistd.h>
+
+namespace glionode::server {
+namespace {
+
+sigset_t NodeSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  return signals;
+}
+
+int Serve(const std::string& config) {
+  // Blocked before the first thread starts, so that all of them inherit it and only this one takes signals.
+  const sigset_t signals = NodeSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  for (const Finding& finding : LoadSettings(config).findings)
+    if (!finding.is_error) std::cerr << FormatFinding(config, finding) << " (warning)\n";
+  App app(RequireSettings(config), config);
+  std::cout << app.ReadyLine() << std::endl;
+  while (true) {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    if (signal != SIGHUP) break;
+    app.Reload();
+  }
+  LogInfo("app", "stopping: waiting for what is running; a second signal stops at once");
+  std::thread second([signals] {
+    int signal = 0;
+    do sigwait(&signals, &signal);
+    while (signal == SIGHUP);
+    _exit(1);  // what was acknowledged is on disk; nothing else is promised
+  });
+  second.detach();
+  app.Stop();
+  return 0;
+}
+
+}  // namespace
+
+void AddServe(CLI::App& app, int& exit_code) {
+  auto* command = app.add_subcommand(
+      "serve",
+      "Run the node. Prints one line `ready dicom=PORT admin=PORT` once it accepts; SIGTERM drains, SIGHUP reloads.");
+  auto config = std::make_shared<std::string>();
+  command->add_option("--config", *config, "configuration file (TOML)")->required();
+  command->callback([config, &exit_code] { exit_code = Guarded([&] { return Serve(*config); }); });
+}
+
+}  // namespace glionode::server

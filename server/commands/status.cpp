@@ -1,0 +1,112 @@
+#include "config/error.h"
+#include "config/settings_loader.h"
+#include "server/admin_http.h"
+#include "server/commands/commands.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+
+namespace glionode::server {
+namespace {
+
+using nlohmann::json;
+
+json Ask(const std::string& config, const std::string& method, const std::string& target, const json& body = nullptr) {
+  const Settings settings = RequireSettings(config);
+  int port = settings.admin.port;
+  if (port == 0) std::ifstream(settings.node.data_dir / "admin-port") >> port;
+  const HttpAnswer answer = AskNode(settings.admin.bind, port, method, target, body.is_null() ? "" : body.dump());
+  const json parsed = json::parse(answer.body, nullptr, false);
+  if (answer.status >= 400)
+    throw Error(ErrorCode::kInternal, parsed.is_object() && parsed.contains("error")
+                                          ? parsed["error"].value("text", answer.body)
+                                          : answer.body);
+  return parsed;
+}
+
+std::string Field(const json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || found->is_null()) return "-";
+  return found->is_string() ? found->get<std::string>() : found->dump();
+}
+
+void PrintStatus(const json& status) {
+  std::cout << Field(status, "version") << ", AE title " << Field(status, "ae_title") << ", DICOM port "
+            << Field(status, "dicom_port") << "\n"
+            << "model: " << (status["model"]["ready"] ? "ready, " : "NOT READY: ") << Field(status["model"], "text")
+            << "\n"
+            << "instances: " << Field(status, "instances") << "\nstudies:";
+  for (const auto& [state, count] : status["studies"].items()) std::cout << " " << state << " " << count;
+  std::cout << "\noutbox:";
+  for (const auto& [state, count] : status["outbox"].items()) std::cout << " " << state << " " << count;
+  std::cout << "\nrefused:";
+  for (const auto& [reason, count] : status["refusals"].items()) std::cout << " " << reason << " " << count;
+  std::cout << "\n";
+}
+
+void PrintStudies(const json& answer) {
+  std::printf("%-10s  %-14s  %3s  %-16s  %-64s  %s\n", "state", "decision", "rev", "from", "study", "why");
+  for (const auto& study : answer["studies"])
+    std::printf("%-10s  %-14s  %3s  %-16s  %-64s  %s\n", Field(study, "state").c_str(),
+                Field(study, "decision").c_str(), Field(study, "revision").c_str(), Field(study, "from").c_str(),
+                Field(study, "study_uid").c_str(), Field(study, "why").c_str());
+}
+
+void PrintOutbox(const json& answer) {
+  std::printf("%6s  %-9s  %-16s  %-4s  %8s  %s\n", "id", "state", "peer", "kind", "attempts", "last answer");
+  for (const auto& row : answer["outbox"])
+    std::printf("%6s  %-9s  %-16s  %-4s  %8s  %s\n", Field(row, "id").c_str(), Field(row, "state").c_str(),
+                Field(row, "peer").c_str(), Field(row, "kind").c_str(), Field(row, "attempts").c_str(),
+                Field(row, "last_status").c_str());
+}
+
+void AddQuery(CLI::App& app, int& exit_code, const char* name, const char* help, const char* target,
+              void (*print)(const json&)) {
+  auto* command = app.add_subcommand(name, help);
+  auto config = std::make_shared<std::string>();
+  auto as_json = std::make_shared<bool>(false);
+  command->add_option("--config", *config, "configuration file of the running node")->required();
+  command->add_flag("--json", *as_json, "as JSON");
+  command->callback([=, &exit_code] {
+    exit_code = Guarded([&] {
+      const json answer = Ask(*config, "GET", target);
+      if (*as_json)
+        std::cout << answer.dump(2) << "\n";
+      else
+        print(answer);
+      return 0;
+    });
+  });
+}
+
+}  // namespace
+
+void AddStatus(CLI::App& app, int& exit_code) {
+  AddQuery(app, exit_code, "status", "What the running node does now.", "/api/v1/status", PrintStatus);
+  AddQuery(app, exit_code, "studies", "The newest studies with state and decision.", "/api/v1/studies", PrintStudies);
+  AddQuery(app, exit_code, "outbox", "What was sent, what waits, and why.", "/api/v1/outbox", PrintOutbox);
+
+  auto* retry = app.add_subcommand(
+      "retry", "Send outbox rows again now: glionode retry 12 13 --config FILE, or --peer AE for all of a peer.");
+  auto config = std::make_shared<std::string>();
+  auto peer = std::make_shared<std::string>();
+  auto ids = std::make_shared<std::vector<std::int64_t>>();
+  retry->add_option("ids", *ids, "ids as `outbox` shows them");
+  retry->add_option("--peer", *peer, "AE title: all rows of this peer that are not sent");
+  retry->add_option("--config", *config, "configuration file of the running node")->required();
+  retry->callback([=, &exit_code] {
+    exit_code = Guarded([&] {
+      if (ids->empty() == peer->empty()) throw Error(ErrorCode::kUsage, "retry: name ids or --peer, one of the two");
+      const json answer =
+          Ask(*config, "POST", "/api/v1/outbox/retry", peer->empty() ? json{{"ids", *ids}} : json{{"peer", *peer}});
+      const int retried = answer.value("retried", 0);
+      std::cout << retried << " rows are due now\n";
+      return retried > 0 ? 0 : 1;
+    });
+  });
+}
+
+}  // namespace glionode::server

@@ -1,0 +1,116 @@
+#include "config/error.h"
+#include "inference/networks/training.h"
+#include "server/bundle_mapping.h"
+#include "server/cohort.h"
+#include "server/commands/commands.h"
+#include "server/progress_bar.h"
+
+#include <filesystem>
+#include <iostream>
+
+namespace glionode::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kFieldOfViewMm = 192;  // holds a head (design section 7)
+
+struct TrainCommand {
+  std::string cohort, out, cache;
+  networks::BundleInfo info;
+  networks::TrainingOptions options;
+};
+
+void Describe(networks::BundleInfo& info, const std::vector<PreparedCase>& cases, const std::string& out) {
+  bool phantom = true;
+  for (const PreparedCase& prepared : cases) phantom &= prepared.phantom;
+  info.name = fs::path(out).lexically_normal().filename().empty() ? fs::path(out).parent_path().filename().string()
+                                                                  : fs::path(out).filename().string();
+  info.version = "1.0.0";
+  info.domain = phantom ? "phantom" : "patient";
+  info.license = phantom ? "Apache-2.0" : "as the site decides";
+  info.intended_use =
+      phantom ? "demonstration on synthetic phantoms only" : "research on the site's own cohort; not for clinical use";
+  info.spacing_mm = kFieldOfViewMm / info.shape;
+}
+
+int TrainBundle(TrainCommand command) {
+  const auto rows = OfSplit(ReadCohort(command.cohort), "train");
+  const fs::path cache = command.cache.empty() ? fs::path(command.out + ".cache") : fs::path(command.cache);
+  command.info.spacing_mm = kFieldOfViewMm / command.info.shape;
+  const auto prepared = PrepareCases(rows, command.info.network.sequences, PreprocessingOf(command.info), cache);
+  std::vector<networks::TensorCase> cases;
+  std::vector<PreparedCase> used;
+  for (const PreparedCase& one : prepared) {
+    if (!one.row.Usable()) {
+      std::cout << "row " << one.row.row << " (" << one.row.study << ") is left out: label " << one.row.label << "\n";
+    } else if (!one.reasons.empty()) {
+      std::cout << "row " << one.row.row << " (" << one.row.study
+                << ") is left out: " << ToText(one.reasons.front().code) << ": " << one.reasons.front().text << "\n";
+    } else {
+      cases.push_back({one.tensor_file, one.row.study, one.row.patient, one.row.label});
+      used.push_back(one);
+    }
+  }
+  Describe(command.info, used, command.out);
+  command.options.cohort = fs::path(command.cohort).filename();
+  ProgressBar progress("training");
+  const networks::BundleInfo made =
+      networks::Train(cases, command.info, command.options, command.out, [&](const networks::TrainingProgress& at) {
+        char loss[32];
+        std::snprintf(loss, sizeof loss, "%.4f", at.loss);
+        progress.Show((at.epoch - 1) * at.steps + at.step, at.epochs * at.steps,
+                      at.phase + ", epoch " + std::to_string(at.epoch) + ", loss " + loss);
+      });
+  std::cout << "\n"
+            << made.name << " trained on " << cases.size() << " studies; " << command.out
+            << "/bundle.json, weights.safetensors\n";
+  return 0;
+}
+
+}  // namespace
+
+void AddTrain(CLI::App& app, int& exit_code) {
+  auto* command = app.add_subcommand(
+      "train", "Train a network on a cohort: glionode train cohort.csv --network resnet10 --out my-bundle");
+  auto options = std::make_shared<TrainCommand>();
+  auto& info = options->info;
+  auto& training = options->options;
+  command->add_option("cohort", options->cohort, "cohort.csv; rows with split = train (all, without that column)")
+      ->required();
+  command->add_option("--network", info.network.type, "resnet10, mresnet or vgg16")
+      ->required()
+      ->check(CLI::IsMember({"resnet10", "mresnet", "vgg16"}));
+  command->add_option("--out", options->out, "folder of the new bundle")->required();
+  command->add_option("--width", info.network.width, "1 is the published width")->check(CLI::Range(0.01, 4.0));
+  command->add_option("--shape", info.shape, "edge of the input cube in voxels; the field of view stays 192 mm")
+      ->check(CLI::Range(32, 256));
+  command->add_option("--layout", info.network.layout, "dilated (as MedicalNet) or strided")
+      ->check(CLI::IsMember({"dilated", "strided"}));
+  command->add_option("--epochs", training.epochs, "passes over the cohort")->check(CLI::Range(1, 10000));
+  command
+      ->add_option("--folds", training.folds, "patient-grouped cross-validation for calibration; 0: a part held back")
+      ->check(CLI::Range(0, 20));
+  command->add_option("--repeats", training.repeats, "of the cross-validation")->check(CLI::Range(1, 100));
+  command->add_option("--seed", training.seed, "the same seed and thread count give the same weights");
+  command->add_option("--batch", training.batch, "studies a step")->check(CLI::Range(1, 256));
+  command->add_option("--learning-rate", training.learning_rate, "largest learning rate");
+  command->add_option("--threads", training.threads, "0: all cores");
+  command->add_option("--device", training.device, "auto, cpu, cuda or cuda:N");
+  command->add_option("--cache", options->cache, "folder of preprocessed studies (default: OUT.cache)");
+  command->add_flag("--resume", training.resume, "go on from the last checkpoint");
+  command->callback([options, &app, &exit_code] {
+    // What a reader of the bundle needs to do the same again: the options, not this machine's paths.
+    auto& line = options->options.command;
+    const auto& network = options->info.network;
+    char width[32];
+    std::snprintf(width, sizeof width, "%g", network.width);
+    line = "glionode train cohort.csv --network " + network.type + " --width " + width + " --shape " +
+           std::to_string(options->info.shape) + " --layout " + network.layout + " --epochs " +
+           std::to_string(options->options.epochs) + " --folds " + std::to_string(options->options.folds) +
+           " --batch " + std::to_string(options->options.batch) + " --seed " + std::to_string(options->options.seed);
+    exit_code = Guarded([&] { return TrainBundle(*options); });
+  });
+}
+
+}  // namespace glionode::server

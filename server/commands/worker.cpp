@@ -1,0 +1,34 @@
+#include "config/error.h"
+#include "server/commands/commands.h"
+#include "server/worker_steps.h"
+
+#include <iostream>
+#include <iterator>
+#include <unistd.h>
+
+namespace glionode::server {
+namespace {
+
+constexpr int kAnswerDescriptor = 3;
+
+int Work() {
+  const std::string text{std::istreambuf_iterator<char>(std::cin), {}};
+  const std::string answer = ToJson(DoWorkerStep(RequestFromJson(nlohmann::json::parse(text)))).dump();
+  for (std::size_t done = 0; done < answer.size();) {
+    const ssize_t put = write(kAnswerDescriptor, answer.data() + done, answer.size() - done);
+    if (put <= 0) throw Error(ErrorCode::kInternal, "worker: the answer cannot be written to descriptor 3");
+    done += static_cast<std::size_t>(put);
+  }
+  return 0;
+}
+
+}  // namespace
+
+void AddWorker(CLI::App& app, int& exit_code) {
+  auto* command = app.add_subcommand(
+      "worker", "One step of a job, started by the node itself: request on standard input, answer on descriptor 3.");
+  command->group("");  // not shown: nobody calls it by hand
+  command->callback([&exit_code] { exit_code = Guarded(Work); });
+}
+
+}  // namespace glionode::server

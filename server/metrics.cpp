@@ -1,0 +1,72 @@
+#include "server/metrics.h"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <map>
+
+namespace glionode::server {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+class Families {
+ public:
+  void Add(MetricType type, const std::string& name, const std::string& help, double value,
+           const std::string& label = {}, const std::string& label_value = {}) {
+    if (families_.empty() || families_.back().name != name) families_.push_back({name, help, type, {}});
+    ClientMetric metric;
+    if (!label.empty()) metric.label.push_back({label, label_value});
+    (type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+    families_.back().metric.push_back(std::move(metric));
+  }
+  const std::vector<MetricFamily>& All() const { return families_; }
+
+ private:
+  std::vector<MetricFamily> families_;
+};
+
+double Number(std::uint64_t value) { return static_cast<double>(value); }
+
+}  // namespace
+
+std::string MetricsText(const MetricsSnapshot& snapshot) {
+  Families out;
+  const auto counter = MetricType::Counter, gauge = MetricType::Gauge;
+  out.Add(gauge, "glionode_build_info", "Version of the running program.", 1, "version", snapshot.version);
+  const auto& receiver = snapshot.receiver;
+  out.Add(counter, "glionode_associations_total", "Associations accepted.", Number(receiver.associations));
+  out.Add(gauge, "glionode_associations_open", "Associations open now.", Number(receiver.open_associations));
+  out.Add(gauge, "glionode_connections_open", "TCP connections open now, negotiated or not.",
+          Number(receiver.open_connections));
+  out.Add(counter, "glionode_echoes_total", "C-ECHO requests answered.", Number(receiver.echoes));
+  out.Add(counter, "glionode_instances_received_total", "C-STORE requests answered with Success.",
+          Number(receiver.instances));
+  out.Add(counter, "glionode_instance_bytes_total", "Data set bytes received.", Number(receiver.bytes));
+  out.Add(counter, "glionode_store_failures_total", "C-STORE requests answered with a failure.",
+          Number(receiver.failures));
+  for (const auto& [reason, count] : receiver.refusals)
+    out.Add(counter, "glionode_refusals_total", "Callers refused, by reason.", Number(count), "reason", reason);
+  const auto& pipeline = snapshot.pipeline;
+  out.Add(counter, "glionode_jobs_done_total", "Jobs with a stored result.", Number(pipeline.jobs_done));
+  out.Add(counter, "glionode_jobs_failed_total", "Jobs given up after two attempts.", Number(pipeline.jobs_failed));
+  out.Add(counter, "glionode_job_retries_total", "Jobs tried once more.", Number(pipeline.retries));
+  out.Add(counter, "glionode_cpu_reruns_total", "Jobs run again on the CPU after a GPU failure.",
+          Number(pipeline.cpu_reruns));
+  for (const auto& [decision, count] : pipeline.decisions)
+    out.Add(counter, "glionode_results_total", "Results by decision.", Number(count), "decision", decision);
+  out.Add(gauge, "glionode_last_job_seconds", "Duration of the last job.", pipeline.last_job_ms / 1000);
+  out.Add(gauge, "glionode_jobs_ready", "Jobs waiting.", snapshot.jobs_ready);
+  out.Add(gauge, "glionode_model_ready", "1 when the bundle has proven itself.", snapshot.model_ready ? 1 : 0);
+  out.Add(gauge, "glionode_instances", "Instances in the index.", static_cast<double>(snapshot.studies.instances));
+  for (const auto& [state, count] : snapshot.studies.by_state)
+    out.Add(gauge, "glionode_studies", "Studies by state.", static_cast<double>(count), "state", state);
+  for (const auto& [state, count] : snapshot.outbox)
+    out.Add(gauge, "glionode_outbox", "Outbox rows by state.", static_cast<double>(count), "state", state);
+  out.Add(gauge, "glionode_free_bytes", "Free space of the data folder.", static_cast<double>(snapshot.free_bytes));
+  return prometheus::TextSerializer().Serialize(out.All());
+}
+
+}  // namespace glionode::server

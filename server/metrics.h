@@ -1,0 +1,27 @@
+#pragma once
+#include "dicom/receiver.h"
+#include "server/pipeline.h"
+#include "storage/study_index.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace glionode::server {
+
+/// What is counted, at one moment.
+struct MetricsSnapshot {
+  std::string version;
+  dicom::ReceiverCounters receiver;
+  PipelineCounters pipeline;
+  bool model_ready = false;
+  int jobs_ready = 0;
+  storage::StudyCounts studies;
+  std::vector<std::pair<std::string, std::int64_t>> outbox;
+  std::int64_t free_bytes = 0;
+};
+
+/// Prometheus text format. No label ever holds anything of a patient (promise 8). Pure.
+std::string MetricsText(const MetricsSnapshot& snapshot);
+
+}  // namespace glionode::server

@@ -1,0 +1,121 @@
+// What the administrator's interface shows: the NodeView side of App.
+#include "config/error.h"
+#include "server/app.h"
+#include "server/metrics.h"
+#include "server/version.h"
+
+namespace glionode::server {
+
+using nlohmann::json;
+
+json App::Ready() const {
+  json problems = json::array();
+  const ModelState model = pipeline_.Model();
+  if (!model.ready) problems.push_back("model: " + model.text);
+  if (files_.FreeBytes() < settings_.storage.MinFreeBytes())
+    problems.push_back("disk: less than min_free_gib is free in " + files_.Root().string());
+  return {{"ready", problems.empty()}, {"problems", problems}};
+}
+
+json App::Status() const {
+  const dicom::ReceiverCounters receiver = receiver_->Counters();
+  const PipelineCounters pipeline = pipeline_.Counters();
+  const ModelState model = pipeline_.Model();
+  json states = json::object(), outbox = json::object();
+  const storage::StudyCounts counts = index_.Counts();
+  for (const auto& [state, count] : counts.by_state) states[state] = count;
+  for (const auto& [state, count] : outbox_.CountsByState()) outbox[state] = count;
+  return {{"version", VersionWithCommit()},
+          {"ae_title", settings_.node.ae_title},
+          {"dicom_port", receiver_->Port()},
+          {"model", {{"ready", model.ready}, {"text", model.text}, {"device", model.device}}},
+          {"associations", {{"open", receiver.open_associations}, {"total", receiver.associations}}},
+          {"refusals", receiver.refusals},
+          {"instances", counts.instances},
+          {"studies", states},
+          {"jobs", {{"ready", jobs_.CountReady()}, {"done", pipeline.jobs_done}, {"failed", pipeline.jobs_failed}}},
+          {"outbox", outbox},
+          {"free_bytes", files_.FreeBytes()}};
+}
+
+std::string App::Metrics() const {
+  return MetricsText({Version(), receiver_->Counters(), pipeline_.Counters(), pipeline_.Model().ready,
+                      jobs_.CountReady(), index_.Counts(), outbox_.CountsByState(), files_.FreeBytes()});
+}
+
+json App::Describe(const storage::StudyRecord& study) const {
+  json out = {{"study_uid", study.study_uid},
+              {"state", storage::ToText(study.state)},
+              {"why", study.why},
+              {"from", study.from_ae},
+              {"revision", study.revision},
+              {"first_arrival", study.first_arrival},
+              {"last_arrival", study.last_arrival},
+              {"decision", nullptr},
+              {"reasons", json::array()},
+              {"roles", json::object()},
+              {"timings_ms", json::object()}};
+  if (const auto result = jobs_.NewestResult(study.study_uid)) {
+    const json stored = json::parse(result->result_json);
+    out["decision"] = stored.at("decision");
+    for (const auto& reason : stored.at("reasons")) out["reasons"].push_back(reason.at("code"));
+    out["roles"] = stored.at("roles");
+    out["timings_ms"] = stored.at("timings_ms");
+    out["result"] = stored;
+  }
+  return out;
+}
+
+json App::Studies(int limit, int offset) const {
+  json list = json::array();
+  for (const auto& study : index_.Page(limit, offset)) list.push_back(Describe(study));
+  return {{"studies", list}, {"limit", limit}, {"offset", offset}};
+}
+
+std::optional<json> App::Study(const std::string& study_uid) const {
+  const auto study = index_.Find(study_uid);
+  if (!study) return std::nullopt;
+  json out = Describe(*study);
+  json series = json::array();
+  for (const auto& role : index_.Roles(study_uid))
+    series.push_back({{"series_uid", role.series_uid},
+                      {"description", role.description},
+                      {"role", role.role},
+                      {"score", role.score},
+                      {"why", role.why},
+                      {"rule", role.rule},
+                      {"chosen", role.chosen}});
+  out["series"] = series;
+  out["instances"] = index_.Instances(study_uid).size();
+  return out;
+}
+
+json App::Outbox(int limit, int offset) const {
+  json list = json::array();
+  for (const auto& row : outbox_.Page(limit, offset))
+    list.push_back({{"id", row.id},
+                    {"study_uid", row.study_uid},
+                    {"peer", row.peer_ae},
+                    {"state", storage::ToText(row.state)},
+                    {"attempts", row.attempts},
+                    {"next_try", row.next_try},
+                    {"last_status", row.last_status},
+                    {"kind", row.object.kind},
+                    {"sop_class_uid", row.object.sop_class_uid},
+                    {"sop_instance_uid", row.object.sop_instance_uid}});
+  return {{"outbox", list}, {"limit", limit}, {"offset", offset}};
+}
+
+int App::RetryOutbox(const std::vector<std::int64_t>& ids) {
+  const int count = outbox_.RetryNow(ids, clock_.Wall());
+  sender_->Wake();
+  return count;
+}
+
+int App::RetryPeer(const std::string& peer_ae) {
+  const int count = outbox_.RetryPeer(peer_ae, clock_.Wall());
+  sender_->Wake();
+  return count;
+}
+
+}  // namespace glionode::server

@@ -1,0 +1,152 @@
+#include "server/outbox_worker.h"
+
+#include "config/log.h"
+#include "config/sha256.h"
+#include "server/study_result.h"
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <random>
+#include <sstream>
+
+namespace glionode::server {
+namespace {
+
+constexpr int kRowsAnAssociation = 64;
+
+double Random01() {
+  thread_local std::mt19937_64 generator(std::random_device{}());
+  return std::uniform_real_distribution<double>(0, 1)(generator);
+}
+
+}  // namespace
+
+OutboxWorker::OutboxWorker(Parts parts, std::vector<PeerSettings> peers) : parts_(std::move(parts)) {
+  SetPeers(std::move(peers));
+}
+
+OutboxWorker::~OutboxWorker() { Stop(); }
+
+void OutboxWorker::SetPeers(std::vector<PeerSettings> peers) {
+  const std::lock_guard lock(mutex_);
+  peers_.clear();
+  for (PeerSettings& peer : peers) {
+    const std::string ae = peer.ae_title;
+    peers_[ae] = std::move(peer);
+    if (!stopping_ && threads_.count(ae) == 0) threads_[ae] = std::thread([this, ae] { Run(ae); });
+  }
+  ++wakes_;
+  wake_.notify_all();
+}
+
+void OutboxWorker::Wake() {
+  const std::lock_guard lock(mutex_);
+  ++wakes_;
+  wake_.notify_all();
+}
+
+void OutboxWorker::Stop() {
+  std::map<std::string, std::thread> threads;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    threads.swap(threads_);
+    wake_.notify_all();
+  }
+  for (auto& [ae, thread] : threads) thread.join();
+}
+
+void OutboxWorker::Run(const std::string& peer_ae) {
+  std::uint64_t seen = 0;
+  while (true) {
+    PeerSettings peer;
+    bool known = false;
+    {
+      std::unique_lock lock(mutex_);
+      // Due times are columns: one second is the finest that a retry needs.
+      wake_.wait_for(lock, std::chrono::seconds(1), [&] { return stopping_ || wakes_ != seen; });
+      if (stopping_) return;
+      seen = wakes_;
+      const auto found = peers_.find(peer_ae);
+      known = found != peers_.end();
+      if (known) peer = found->second;
+    }
+    // A peer that left the configuration keeps its rows; they go out when it comes back.
+    if (!known) continue;
+    try {
+      while (parts_.may_send() && SendDue(peer) > 0) {
+        const std::lock_guard lock(mutex_);
+        if (stopping_) return;
+      }
+    } catch (const std::exception& e) {
+      LogError("outbox", peer_ae + ": " + e.what());
+    }
+  }
+}
+
+int OutboxWorker::SendDue(const PeerSettings& peer) {
+  const auto rows = parts_.outbox.Due(peer.ae_title, parts_.clock.Wall(), kRowsAnAssociation);
+  if (rows.empty()) return 0;
+  std::vector<dicom::OutgoingObject> objects;
+  for (const storage::OutboxRecord& row : rows)
+    objects.push_back({parts_.files.Root() / row.object.file, row.object.sop_class_uid, row.object.sop_instance_uid});
+  const auto results = parts_.send(peer, objects);
+  for (std::size_t i = 0; i < rows.size(); ++i) Record(rows[i], results.at(i), peer);
+  return static_cast<int>(rows.size());
+}
+
+bool OutboxWorker::FallBack(const storage::OutboxRecord& row, const PeerSettings& peer) {
+  if (row.object.kind != "sr" || peer.sr_class != "auto") return false;
+  const auto folder = (parts_.files.Root() / row.object.file).parent_path();
+  const auto reports = ReadObjects(folder).reports;
+  for (std::size_t i = 0; i + 1 < reports.size(); ++i) {
+    if (reports[i].sop_instance_uid != row.object.sop_instance_uid) continue;
+    const dicom::EncodedObject& next = reports[i + 1];
+    std::ifstream in(next.file, std::ios::binary);
+    std::stringstream bytes;
+    bytes << in.rdbuf();
+    storage::ObjectRecord object = row.object;
+    object.sop_class_uid = next.sop_class_uid;
+    object.sop_instance_uid = next.sop_instance_uid;
+    object.series_uid = next.series_uid;
+    object.file = std::filesystem::path(row.object.file).parent_path() / next.file.filename();
+    object.sha256 = Sha256Hex(bytes.str());
+    parts_.outbox.ReplaceObject(row.id, object, parts_.clock.Wall());
+    LogInfo("outbox",
+            peer.ae_title + " takes no " + row.object.sop_class_uid + "; the report goes as " + next.sop_class_uid);
+    return true;
+  }
+  return false;
+}
+
+void OutboxWorker::Record(const storage::OutboxRecord& row, const dicom::SendResult& result, const PeerSettings& peer) {
+  const std::string about = "object " + row.object.sop_instance_uid + " to " + peer.ae_title + ": " + result.text;
+  switch (result.outcome) {
+    case dicom::SendOutcome::kSent:
+      parts_.outbox.MarkSent(row.id, result.text, parts_.clock.Wall());
+      LogInfo("outbox", about);
+      return;
+    case dicom::SendOutcome::kTransient: {
+      const auto delay = storage::RetryDelayMs(row.attempts, Random01());
+      parts_.outbox.MarkRetry(row.id, result.text, parts_.clock.Wall() + delay);
+      LogWarning("outbox", about + "; again in " + std::to_string(delay / 1000) + " s");
+      return;
+    }
+    case dicom::SendOutcome::kIdentity:
+      parts_.outbox.MarkDead(row.id, storage::OutboxState::kParked, result.text);
+      parts_.index.ForceState(row.study_uid, storage::StudyState::kParked,
+                              "the PACS does not agree whose study this is: " + result.text);
+      LogError("outbox", about);
+      return;
+    case dicom::SendOutcome::kNoContext:
+      if (FallBack(row, peer)) return;
+      [[fallthrough]];
+    case dicom::SendOutcome::kPermanent:
+      parts_.outbox.MarkDead(row.id, storage::OutboxState::kDead, result.text);
+      LogError("outbox", about + "; given up until it is retried by hand");
+      return;
+  }
+}
+
+}  // namespace glionode::server

@@ -1,0 +1,61 @@
+#pragma once
+#include "config/clock.h"
+#include "config/settings.h"
+#include "dicom/sender.h"
+#include "storage/file_store.h"
+#include "storage/outbox.h"
+#include "storage/study_index.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace glionode::server {
+
+/// Sends what is in the outbox. Every peer has its own thread: a slow or dead one never holds up another.
+/// Threads: all methods from any.
+class OutboxWorker {
+ public:
+  using Send =
+      std::function<std::vector<dicom::SendResult>(const PeerSettings&, const std::vector<dicom::OutgoingObject>&)>;
+  struct Parts {
+    storage::FileStore& files;
+    storage::StudyIndex& index;
+    storage::Outbox& outbox;
+    const Clock& clock;
+    Send send;
+    std::function<bool()> may_send;  ///< false while the model has not proven itself
+  };
+  OutboxWorker(Parts parts, std::vector<PeerSettings> peers);
+  ~OutboxWorker();  ///< Stop()
+
+  void SetPeers(std::vector<PeerSettings> peers);
+  /// Something new may be due.
+  void Wake();
+  /// Lets running associations end, starts nothing more.
+  void Stop();
+  /// One round for one peer: what is due goes over one association. Returns how many rows were worked on.
+  int SendDue(const PeerSettings& peer);
+
+ private:
+  void Run(const std::string& peer_ae);
+  void Record(const storage::OutboxRecord& row, const dicom::SendResult& result, const PeerSettings& peer);
+  bool FallBack(const storage::OutboxRecord& row, const PeerSettings& peer);
+
+  Parts parts_;
+  std::mutex mutex_;  ///< of everything below
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::uint64_t wakes_ = 0;
+  std::map<std::string, PeerSettings> peers_;
+  std::map<std::string, std::thread> threads_;
+};
+
+}  // namespace glionode::server

@@ -1,0 +1,253 @@
+#include "server/pipeline.h"
+
+#include "config/error.h"
+#include "config/log.h"
+#include "config/sha256.h"
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <fstream>
+#include <sstream>
+#include <unistd.h>
+
+namespace glionode::server {
+namespace {
+
+constexpr int kAttempts = 2;
+
+std::string ReadFile(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  if (!in) throw Error(ErrorCode::kInternal, file.string() + ": cannot be read");
+  return text.str();
+}
+
+/// An empty folder under the data folder's staging, removed unless it was moved to its place.
+class StagingFolder {
+ public:
+  explicit StagingFolder(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  ~StagingFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+  StagingFolder(const StagingFolder&) = delete;
+  StagingFolder& operator=(const StagingFolder&) = delete;
+  const std::filesystem::path& Path() const { return folder_; }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+std::string PrintedDateTime(WallMs at) {
+  const std::time_t seconds = at / 1000;
+  std::tm local{};
+  localtime_r(&seconds, &local);
+  char text[32];
+  return std::string(text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", &local));
+}
+
+}  // namespace
+
+Pipeline::Pipeline(Parts parts, ModelSettings model, std::vector<PeerSettings> peers)
+    : parts_(std::move(parts)), settings_(std::move(model)), peers_(std::move(peers)) {}
+
+void Pipeline::SetPeers(std::vector<PeerSettings> peers) {
+  const std::lock_guard lock(mutex_);
+  peers_ = std::move(peers);
+}
+
+void Pipeline::SetModel(ModelSettings model) {
+  const std::lock_guard lock(mutex_);
+  settings_ = std::move(model);
+}
+
+ModelState Pipeline::Model() const {
+  const std::lock_guard lock(mutex_);
+  return model_;
+}
+
+PipelineCounters Pipeline::Counters() const {
+  const std::lock_guard lock(mutex_);
+  return counters_;
+}
+
+WorkerRun Pipeline::Work(WorkerRequest request) {
+  int limit;
+  {
+    const std::lock_guard lock(mutex_);
+    request.bundle = settings_.bundle.string();
+    request.bundle_sha256 = settings_.sha256;
+    request.device = settings_.device;
+    request.threads = settings_.threads;
+    limit = settings_.time_limit_seconds;
+  }
+  WorkerRun run = parts_.run_worker(request, limit);
+  const bool broke = run.end == WorkerEnd::kCrashed || (run.end == WorkerEnd::kAnswered && !run.answer.ok);
+  const std::string& text = run.end == WorkerEnd::kAnswered ? run.answer.error : run.text;
+  const bool on_gpu =
+      request.device != "cpu" && (Model().device.rfind("cuda", 0) == 0 || text.find("CUDA") != std::string::npos);
+  if (!broke || !on_gpu || request.step == WorkerStep::kDigest) return run;
+  // Promise 9: a GPU that fails costs no attempt; the job runs again on the CPU, said and counted.
+  LogWarning("pipeline", "the GPU failed (" + text + "); running again on the CPU");
+  {
+    const std::lock_guard lock(mutex_);
+    ++counters_.cpu_reruns;
+  }
+  request.device = "cpu";
+  return parts_.run_worker(request, limit);
+}
+
+void Pipeline::SelfTest() {
+  WorkerRequest request;
+  request.step = WorkerStep::kSelfTest;
+  const WorkerRun run = Work(request);
+  if (run.end == WorkerEnd::kCancelled) return;
+  ModelState state;
+  if (run.end == WorkerEnd::kAnswered && run.answer.ok && run.answer.bundle) {
+    state.ready = true;
+    state.bundle = run.answer.bundle;
+    state.device = run.answer.device;
+    state.text = state.bundle->name + " " + state.bundle->version + " on " + state.device;
+    LogInfo("pipeline", "the bundle has proven itself: " + state.text);
+  } else {
+    state.text = run.end == WorkerEnd::kAnswered ? run.answer.error : run.text;
+    LogError("pipeline", "the bundle has not proven itself, nothing is evaluated or sent: " + state.text);
+  }
+  const std::lock_guard lock(mutex_);
+  model_ = std::move(state);
+}
+
+bool Pipeline::RunOne() {
+  if (!Model().ready) return false;
+  const WallMs now = parts_.clock.Wall();
+  int limit;
+  {
+    const std::lock_guard lock(mutex_);
+    limit = settings_.time_limit_seconds;
+  }
+  // The lease outlives the longest possible run, the CPU rerun included; only a process that is gone lets it run out.
+  const auto job = parts_.jobs.Claim("pid " + std::to_string(getpid()), now, now + WallMs{1000} * (2 * limit + 60));
+  if (!job) return false;
+  const auto start = std::chrono::steady_clock::now();
+  try {
+    const StudyInputs inputs = InputsFromJson(nlohmann::json::parse(job->inputs_json));
+    const StagingFolder staging(parts_.files.NewResultStaging()), views(parts_.files.NewResultStaging());
+    WorkerRequest request = MakeRequest(WorkerStep::kEvaluate, inputs, parts_.files.Root());
+    request.out_dir = views.Path().string();
+    const WorkerRun run = Work(std::move(request));
+    WorkerAnswer answer = run.answer;
+    if (run.end == WorkerEnd::kCancelled) return true;  // stays `running`; the next start makes it ready again
+    if (run.end == WorkerEnd::kTimeLimit && job->attempt >= kAttempts) {
+      answer = {};
+      answer.ok = true;
+      answer.bundle = Model().bundle;
+      answer.reasons = inputs.reasons;
+      answer.reasons.push_back({ReasonCode::kTimeLimit, "The evaluation took longer than the time limit of " +
+                                                            std::to_string(limit) + " s, twice."});
+    } else if (run.end != WorkerEnd::kAnswered) {
+      Break(*job, run.text);
+      return true;
+    } else if (!answer.ok) {
+      Break(*job, answer.error);
+      return true;
+    }
+    std::error_code ignored;
+    if (std::filesystem::exists(views.Path() / "views.bin", ignored))
+      std::filesystem::rename(views.Path() / "views.bin", staging.Path() / "views.bin");
+    Finish(*job, inputs, std::move(answer), staging.Path());
+    const std::lock_guard lock(mutex_);
+    counters_.last_job_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  } catch (const std::exception& e) {
+    Break(*job, e.what());
+  }
+  return true;
+}
+
+void Pipeline::Break(const storage::JobRecord& job, const std::string& error) {
+  const bool again = job.attempt < kAttempts;
+  LogError("pipeline", "job " + std::to_string(job.id) + " of study " + job.study_uid + ", attempt " +
+                           std::to_string(job.attempt) + ": " + error + (again ? "; tried once more" : "; given up"));
+  parts_.jobs.Fail(job.id, error, again);
+  const std::lock_guard lock(mutex_);
+  ++(again ? counters_.retries : counters_.jobs_failed);
+}
+
+ResultContext Pipeline::ContextFor(const storage::JobRecord& job, const StudyInputs& inputs) const {
+  ResultContext context;
+  context.input_key = job.input_key;
+  context.node_id = parts_.files.NodeId();
+  context.ae_title = parts_.ae_title;
+  context.now = parts_.clock.Wall();
+  context.revision = job.revision;
+  const auto before = parts_.jobs.NewestResult(job.study_uid);
+  if (job.revision < 2 || !before) return context;
+  for (const storage::ObjectRecord& object : parts_.jobs.Objects(before->id)) {
+    if (object.kind != "sr" || context.predecessor) continue;
+    dicom::Predecessor predecessor{
+        job.study_uid, object.series_uid, object.sop_class_uid, object.sop_instance_uid, {}, {}};
+    predecessor.date_time = PrintedDateTime(before->created_at);
+    predecessor.decision = DecisionFromText(before->decision).value_or(Decision::kNotEvaluable);
+    context.predecessor = predecessor;
+  }
+  if (const auto old_job = parts_.jobs.Find(before->job_id))
+    context.revision_reason = DescribeChange(InputsFromJson(nlohmann::json::parse(old_job->inputs_json)), inputs);
+  return context;
+}
+
+std::vector<storage::NewObject> Pipeline::NewObjects(const std::string& study_uid, const std::string& folder) const {
+  const auto study = parts_.index.Find(study_uid);
+  std::vector<std::string> receivers;
+  std::size_t sr_choice = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const PeerSettings& peer : peers_) {
+      if (!study || peer.ae_title != study->from_ae) continue;
+      if (peer.deliver == "all") receivers.push_back(peer.ae_title);
+      sr_choice = peer.sr_class == "comprehensive" ? 1 : peer.sr_class == "enhanced" ? 2 : 0;
+    }
+  }
+  const WrittenObjects written = ReadObjects(parts_.files.Root() / folder);
+  std::vector<storage::NewObject> objects;
+  const auto add = [&](const dicom::EncodedObject& object, const char* kind) {
+    storage::ObjectRecord record;
+    record.sop_class_uid = object.sop_class_uid;
+    record.sop_instance_uid = object.sop_instance_uid;
+    record.series_uid = object.series_uid;
+    record.file = folder + "/" + object.file.filename().string();
+    record.sha256 = Sha256Hex(ReadFile(object.file));
+    record.kind = kind;
+    objects.push_back({record, receivers});
+  };
+  add(written.reports.at(sr_choice), "sr");
+  for (const auto& capture : written.captures) add(capture, "sc");
+  return objects;
+}
+
+void Pipeline::Finish(const storage::JobRecord& job, const StudyInputs& inputs, WorkerAnswer answer,
+                      const std::filesystem::path& staging) {
+  const BundleSummary bundle = answer.bundle.value_or(BundleSummary{});
+  const ResultContext context = ContextFor(job, inputs);
+  StudyResult result = MakeResult(inputs, answer, bundle, context);
+  const dicom::CaptureViews views = LoadViews(answer, staging / "views.bin");
+  std::filesystem::remove(staging / "views.bin");
+  WriteResult(result, views, parts_.files.Root() / inputs.source_file, staging);
+  // A crash behind this line finds the folder again under the same input key: the same bytes go out (promise 3).
+  const std::string folder = parts_.files.CommitResults(staging, job.study_uid, job.input_key);
+  storage::ResultRecord record;
+  record.job_id = job.id;
+  record.study_uid = job.study_uid;
+  record.input_key = job.input_key;
+  record.revision = job.revision;
+  record.result_json = ReadFile(parts_.files.Root() / folder / "result.json");
+  record.decision = nlohmann::json::parse(record.result_json).at("decision");
+  record.created_at = context.now;  // what the report prints
+  parts_.jobs.Finish(job.id, record, NewObjects(job.study_uid, folder), parts_.clock.Wall());
+  LogInfo("pipeline", "study " + job.study_uid + " revision " + std::to_string(job.revision) + ": " + record.decision);
+  const std::lock_guard lock(mutex_);
+  ++counters_.jobs_done;
+  ++counters_.decisions[record.decision];
+}
+
+}  // namespace glionode::server

@@ -1,0 +1,73 @@
+#pragma once
+#include "config/clock.h"
+#include "config/settings.h"
+#include "server/study_inputs.h"
+#include "server/study_result.h"
+#include "server/worker_client.h"
+#include "storage/file_store.h"
+#include "storage/jobs.h"
+#include "storage/study_index.h"
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace glionode::server {
+
+/// Whether the model is fit to answer (promise 10).
+struct ModelState {
+  bool ready = false;
+  std::string text = "the bundle has not been tested yet";  ///< why not, or its name and device
+  std::optional<BundleSummary> bundle;
+  std::string device;
+};
+
+struct PipelineCounters {
+  std::uint64_t jobs_done = 0, jobs_failed = 0, retries = 0, cpu_reruns = 0;
+  std::map<std::string, std::uint64_t> decisions;
+  double last_job_ms = 0;
+};
+
+/// Turns jobs into results: claims one job, has the worker do it, stores result, objects and outbox rows in one
+/// transaction. Threads: RunOne and SelfTest from one thread; the rest from any.
+class Pipeline {
+ public:
+  struct Parts {
+    storage::FileStore& files;
+    storage::StudyIndex& index;
+    storage::Jobs& jobs;
+    const Clock& clock;
+    std::string ae_title;
+    std::function<WorkerRun(WorkerRequest, int time_limit_seconds)> run_worker;
+  };
+  Pipeline(Parts parts, ModelSettings model, std::vector<PeerSettings> peers);
+
+  void SetPeers(std::vector<PeerSettings> peers);
+  void SetModel(ModelSettings model);
+  /// The bundle proves itself by its reference input; while it does not, no job runs.
+  void SelfTest();
+  ModelState Model() const;
+  /// Takes the newest ready job and brings it to an end. False: there was none.
+  bool RunOne();
+  PipelineCounters Counters() const;
+
+ private:
+  void Finish(const storage::JobRecord& job, const StudyInputs& inputs, WorkerAnswer answer,
+              const std::filesystem::path& staging);
+  void Break(const storage::JobRecord& job, const std::string& error);
+  WorkerRun Work(WorkerRequest request);
+  ResultContext ContextFor(const storage::JobRecord& job, const StudyInputs& inputs) const;
+  std::vector<storage::NewObject> NewObjects(const std::string& study_uid, const std::string& folder) const;
+
+  Parts parts_;
+  mutable std::mutex mutex_;  ///< of everything below
+  ModelSettings settings_;
+  std::vector<PeerSettings> peers_;
+  ModelState model_;
+  PipelineCounters counters_;
+};
+
+}  // namespace glionode::server

@@ -1,0 +1,215 @@
+#include "server/study_watcher.h"
+
+#include "config/error.h"
+#include "config/log.h"
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+
+namespace glionode::server {
+namespace {
+
+/// A study is read from the index again only when it has been quiet this long: a series that streams in is not judged
+/// at every slice.
+constexpr double kJudgeAfterSeconds = 0.5;
+
+double Seconds(std::chrono::steady_clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+}  // namespace
+
+/// What one round remembers of a study, so that waiting runs on the monotonic clock.
+struct StudyWatcher::Watched {
+  std::int64_t changes = -1;
+  SteadyTime first, last;
+  std::int64_t judged = -1;  ///< `changes` that the following were made from
+  std::optional<std::string> accepted_by;
+  std::vector<StoredHeader> headers;
+  dicom::StudySelection selection;
+  double headers_ms = 0;
+};
+
+struct StudyWatcher::Rules {
+  StudySettings settings;
+  AcceptRules accept;
+};
+
+WaitingVerdict JudgeWaiting(const WaitingFacts& facts, const StudySettings& settings) {
+  const bool quiet = facts.since_last_s >= settings.quiet_seconds;
+  if (facts.since_first_s >= settings.max_wait_seconds)
+    return quiet || facts.complete ? WaitingVerdict::kStart : WaitingVerdict::kStartStillArriving;
+  if (facts.complete) {
+    if (quiet) return WaitingVerdict::kStart;
+    const bool settled = facts.since_last_s >= settings.settle_seconds;
+    return settings.early_start && settled && facts.count_evidence && !facts.may_still_arrive ? WaitingVerdict::kStart
+                                                                                              : WaitingVerdict::kWait;
+  }
+  return quiet && facts.since_last_s >= settings.incomplete_wait_seconds ? WaitingVerdict::kStart
+                                                                         : WaitingVerdict::kWait;
+}
+
+StudyWatcher::StudyWatcher(Parts parts, StudySettings settings, std::vector<AcceptRule> rules)
+    : parts_(std::move(parts)) {
+  SetRules(settings, std::move(rules));
+}
+
+void StudyWatcher::SetRules(StudySettings settings, std::vector<AcceptRule> rules) {
+  auto made = std::make_shared<const Rules>(Rules{settings, AcceptRules(rules)});
+  const std::lock_guard lock(mutex_);
+  rules_ = std::move(made);
+}
+
+int StudyWatcher::Tick(const std::optional<BundleSummary>& bundle) {
+  const auto studies = parts_.index.List({storage::StudyState::kReceiving});
+  std::set<std::string> present;
+  int made = 0;
+  for (const storage::StudyRecord& study : studies) {
+    present.insert(study.study_uid);
+    try {
+      made += Look(study, bundle);
+    } catch (const std::exception& e) {
+      LogError("watcher", "study " + study.study_uid + ": " + e.what());
+    }
+  }
+  std::erase_if(watched_, [&](const auto& entry) { return present.count(entry.first) == 0; });
+  return made;
+}
+
+bool StudyWatcher::Look(const storage::StudyRecord& study, const std::optional<BundleSummary>& bundle) {
+  std::shared_ptr<const Rules> rules;
+  {
+    const std::lock_guard lock(mutex_);
+    rules = rules_;
+  }
+  auto& slot = watched_[study.study_uid];
+  const SteadyTime now = parts_.clock.Steady();
+  if (!slot) {
+    // First sight since the start: what passed before is taken from the columns; a wall clock that was set back counts
+    // as no time at all.
+    slot = std::make_shared<Watched>();
+    const WallMs wall = parts_.clock.Wall();
+    const auto ago = [&](WallMs then) { return now - std::chrono::milliseconds(std::max<WallMs>(0, wall - then)); };
+    slot->first = ago(study.first_arrival);
+    slot->last = ago(study.last_arrival);
+    slot->changes = study.changes;
+  }
+  Watched& watched = *slot;
+  if (watched.changes != study.changes) watched.last = now, watched.changes = study.changes;
+  const double since_last = Seconds(now - watched.last), since_first = Seconds(now - watched.first);
+  const double judge_after = std::min<double>(kJudgeAfterSeconds, rules->settings.quiet_seconds);
+  if (since_last < judge_after && since_first < rules->settings.max_wait_seconds) return false;
+
+  const std::vector<Role> wanted = bundle ? bundle->sequences : std::vector<Role>{Role::kT1, Role::kT2, Role::kT1ce};
+  if (watched.judged != study.changes) Judge(study, watched, *rules, wanted);
+  if (!watched.accepted_by) {
+    parts_.index.SetState(study.study_uid, storage::StudyState::kIgnored, "no accept rule matches", study.changes);
+    return false;
+  }
+  if (!bundle) return false;
+  const WaitingFacts facts{since_first, since_last, watched.selection.reasons.empty(), watched.selection.count_evidence,
+                           parts_.ingest.MayStillArrive(study.study_uid)};
+  const WaitingVerdict verdict = JudgeWaiting(facts, rules->settings);
+  if (verdict == WaitingVerdict::kWait) return false;
+  return Start(study, watched, *bundle, verdict == WaitingVerdict::kStartStillArriving);
+}
+
+std::vector<StoredHeader> StudyWatcher::LoadHeaders(const std::string& study_uid) const {
+  auto records = parts_.index.Candidates(study_uid);
+  std::stable_sort(records.begin(), records.end(),
+                   [](const auto& a, const auto& b) { return a.received_at < b.received_at; });
+  std::vector<StoredHeader> headers;
+  for (const auto& record : records) headers.push_back({dicom::HeaderFromJson(record.header_json), record.file});
+  return headers;
+}
+
+void StudyWatcher::Judge(const storage::StudyRecord& study, Watched& watched, const Rules& rules,
+                         const std::vector<Role>& wanted) {
+  const auto start = std::chrono::steady_clock::now();
+  watched.headers = LoadHeaders(study.study_uid);
+  watched.accepted_by.reset();
+  for (const StoredHeader& instance : watched.headers)
+    if (auto rule = rules.accept.Match(instance.header.attributes, study.from_ae, parts_.clock.Wall())) {
+      watched.accepted_by = std::move(rule);
+      break;
+    }
+  std::vector<dicom::InstanceHeader> headers;
+  for (const StoredHeader& instance : watched.headers) headers.push_back(instance.header);
+  watched.selection = dicom::SelectSeries(dicom::SummarizeSeries(headers), wanted);
+  std::vector<storage::SeriesRoleRecord> roles;
+  for (const dicom::JudgedSeries& series : watched.selection.series) {
+    storage::SeriesRoleRecord role{study.study_uid,
+                                   series.facts.series_uid,
+                                   std::string(ToText(series.verdict.role)),
+                                   series.verdict.why,
+                                   series.verdict.rule,
+                                   {},
+                                   series.verdict.score,
+                                   false};
+    const auto description = series.facts.attributes.find("SeriesDescription");
+    if (description != series.facts.attributes.end()) role.description = description->second;
+    for (const auto& [chosen_role, chosen] : watched.selection.chosen)
+      if (chosen.series_uid == series.facts.series_uid) role.chosen = true;
+    roles.push_back(std::move(role));
+  }
+  parts_.index.SetRoles(study.study_uid, roles);
+  watched.judged = study.changes;
+  watched.headers_ms = Seconds(std::chrono::steady_clock::now() - start) * 1000;
+}
+
+bool StudyWatcher::Start(const storage::StudyRecord& study, Watched& watched, const BundleSummary& bundle,
+                         bool still_arriving) {
+  using storage::StudyState;
+  switch (CheckIdentity(watched.headers)) {
+    case IdentityVerdict::kMixed:
+      parts_.index.SetState(study.study_uid, StudyState::kParked,
+                            "mixed_identity: images of this study name different patients", study.changes);
+      LogWarning("watcher", "study " + study.study_uid + " is parked: its images name different patients");
+      return false;
+    case IdentityVerdict::kNone:
+      parts_.index.SetState(study.study_uid, StudyState::kParked, "no_patient_id: the images carry no Patient ID",
+                            study.changes);
+      LogWarning("watcher", "study " + study.study_uid + " is parked: its images carry no Patient ID");
+      return false;
+    case IdentityVerdict::kOne:
+      break;
+  }
+  StudyInputs inputs = CollectInputs(watched.headers, watched.selection);
+  inputs.headers_ms = watched.headers_ms;
+  if (still_arriving)
+    inputs.reasons.push_back(
+        {ReasonCode::kStillArriving, "Images were still arriving when the longest waiting time was over."});
+  const WorkerRun digests = parts_.run_worker(MakeRequest(WorkerStep::kDigest, inputs, parts_.files.Root()));
+  if (digests.end == WorkerEnd::kCancelled) return false;
+  // A worker that breaks here will break in the job too, and is counted there; the key then rests on UIDs alone.
+  inputs.selection_key = SelectionKey(inputs, digests.answer.digests);
+  if (SameAsBefore(study, inputs)) return false;
+
+  storage::JobRecord job;
+  job.study_uid = study.study_uid;
+  job.revision = study.revision + 1;
+  job.input_key = InputKey(inputs.selection_key, bundle.sha256, parts_.software, job.revision);
+  job.inputs_json = ToJson(inputs).dump();
+  job.created_at = parts_.clock.Wall();
+  const auto created = parts_.jobs.Create(job, study.changes);
+  if (created)
+    LogInfo("watcher", "study " + study.study_uid + ": job " + std::to_string(created->id) + " for revision " +
+                           std::to_string(job.revision) + ", " + *watched.accepted_by);
+  return created.has_value();
+}
+
+bool StudyWatcher::SameAsBefore(const storage::StudyRecord& study, const StudyInputs& inputs) {
+  const auto jobs = parts_.jobs.OfStudy(study.study_uid);
+  const auto newest =
+      std::max_element(jobs.begin(), jobs.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  if (newest == jobs.end() ||
+      (newest->state != storage::JobState::kDone && newest->state != storage::JobState::kFailed))
+    return false;
+  if (InputsFromJson(nlohmann::json::parse(newest->inputs_json)).selection_key != inputs.selection_key) return false;
+  // What arrived is no new input: another series, a resend in another syntax. The study keeps what it had.
+  const bool failed = newest->state == storage::JobState::kFailed;
+  parts_.index.SetState(study.study_uid, failed ? storage::StudyState::kFailed : storage::StudyState::kReported,
+                        failed ? newest->last_error : "the selected images did not change", study.changes);
+  return true;
+}
+
+}  // namespace glionode::server
