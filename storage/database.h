@@ -19,9 +19,10 @@ class Database {
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  /// Runs `work` inside BEGIN IMMEDIATE .. COMMIT; rolled back if it throws.
+  /// Runs `work` inside BEGIN IMMEDIATE .. COMMIT; rolled back if it throws. Durable when it returns. One at a time:
+  /// `work` must not call Write again (it would wait for itself), and what it reads through Read is the state before.
   void Write(const std::function<void(soci::session&)>& work);
-  /// Runs `work` on a reading session.
+  /// Runs `work` on a reading session: it sees one state of the index, whatever is written meanwhile.
   void Read(const std::function<void(soci::session&)>& work) const;
   int SchemaVersion() const;
 

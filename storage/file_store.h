@@ -2,8 +2,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <mutex>
+#include <set>
 #include <string>
-#include <vector>
 
 namespace glionode::storage {
 
@@ -11,9 +12,10 @@ namespace glionode::storage {
 ///   node-id            a UUID, made once
 ///   index.sqlite       Database
 ///   staging/           objects being received
-///   images/AB/STUDY/SERIES-or-hash/<uid>.dcm, <uid>.<n>.dcm for other bytes under the same UID
+///   images/AB/STUDY/<uid>.dcm, <uid>.1.dcm ... for other bytes under the same UID (AB: of the study UID's hash)
 ///   results/STUDY/<input key>/...
-/// Every file that these functions return is synced, and so is its folder. Threads: any.
+/// Every file that these functions return is synced, and so are its folder and the new ones above it. Threads: any.
+/// Errors: Error with the path; a full disk is Error{kOutOfSpace}.
 class FileStore {
  public:
   /// Makes the folders. Locks the folder: a second process on it gets Error{kUsage}. Throws Error with the path when
@@ -29,26 +31,40 @@ class FileStore {
   std::string NodeId() const;
 
   /// fsync, rename, fsync folder; never overwrites. Returns the path relative to the root. UIDs must have been checked
-  /// by the caller; anything else than [0-9.] is refused with Error{kBadDataset}.
+  /// by the caller; anything else than numbers with dots between them is refused with Error{kBadDataset}. `staged` must
+  /// be closed and on the same file system (StagingDir). When this throws, nothing of it is under images/, and what is
+  /// left in staging is the caller's to remove. Error{kNotAllowed} for the thousandth content under one UID.
   std::string CommitInstance(const std::filesystem::path& staged, const std::string& study_uid,
                              const std::string& sop_instance_uid);
+
+  /// Removes one file (relative path), durably: a second copy of what is stored already, or by housekeeping. False if
+  /// it was not there. The caller sees to the index.
+  bool RemoveInstance(const std::string& file);
 
   /// A new, empty staging folder for results (same file system).
   std::filesystem::path NewResultStaging();
   /// Syncs and moves a finished folder of results to its place; the same input key again returns the existing one
-  /// untouched. Path relative to the root.
+  /// untouched and removes the staged one. Path relative to the root.
   std::string CommitResults(const std::filesystem::path& staged_folder, const std::string& study_uid,
                             const std::string& input_key);
 
-  /// Calls `visit` with every instance file (relative path), in no order: the start-up sweep.
+  /// Calls `visit` with every instance file (relative path): the start-up sweep. Those of one SOP
+  /// Instance UID in one study come in the order in which they were received, otherwise in no order.
   void ForEachInstance(const std::function<void(const std::string&)>& visit) const;
-  /// Removes what a crash left in staging. Returns how many files went.
+  /// Removes what a crash left in staging. Returns how many files went. At start, before anything is received.
   int CleanStaging();
   std::int64_t FreeBytes() const;
 
  private:
+  void Release();
+  /// Makes a folder (relative path) and syncs the names of all folders down to it, once.
+  void EnsureDurableFolder(const std::filesystem::path& relative, bool known_missing);
+
   std::filesystem::path root_;
-  int lock_ = -1;
+  std::string node_id_;
+  int lock_ = -1;  ///< the root folder itself, under flock; closed on exec, so that workers do not hold it
+  std::mutex mutex_;
+  std::set<std::string> durable_;  ///< folders whose names are synced; guarded by mutex_
 };
 
 }  // namespace glionode::storage

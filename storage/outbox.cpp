@@ -1,0 +1,172 @@
+#include "storage/outbox.h"
+
+#include "config/error.h"
+#include "storage/rows.h"
+
+#include <algorithm>
+
+namespace glionode::storage {
+namespace {
+
+const std::string kOutboxColumns =
+    std::string("SELECT ") + OutboxRow::kColumns + " FROM outbox b JOIN objects o ON o.id = b.object_id";
+
+constexpr std::int64_t kFirstDelayMs = 5000;
+constexpr std::int64_t kLongestDelayMs = 3600000;
+
+}  // namespace
+
+Outbox::Outbox(Database& database) : database_(database) {}
+
+std::vector<OutboxRecord> Outbox::Due(const std::string& peer_ae, WallMs now, int limit) const {
+  std::vector<OutboxRecord> due;
+  database_.Read([&](soci::session& session) {
+    due = SelectAll<OutboxRow>(session,
+                               kOutboxColumns +
+                                   " WHERE b.peer_ae = :peer AND b.state = 'pending' AND b.next_try <= :now "
+                                   "ORDER BY b.id" +
+                                   LimitOffset(limit, 0),
+                               {peer_ae, Text(now)});
+  });
+  return due;
+}
+
+std::vector<std::string> Outbox::PeersWithPending() const {
+  std::vector<std::string> peers;
+  database_.Read([&](soci::session& session) {
+    peers = SelectAll<WordRow>(session, "SELECT DISTINCT peer_ae FROM outbox WHERE state = 'pending' ORDER BY peer_ae");
+  });
+  return peers;
+}
+
+std::optional<WallMs> Outbox::NextTry() const {
+  std::optional<WallMs> next;
+  database_.Read([&](soci::session& session) {
+    next =
+        SelectFirst<CountRow>(session, "SELECT next_try FROM outbox WHERE state = 'pending' ORDER BY next_try LIMIT 1");
+  });
+  return next;
+}
+
+void Outbox::MarkSent(std::int64_t id, const std::string& status, WallMs now) {
+  database_.Write([&](soci::session& session) {
+    Execute(session,
+            "UPDATE outbox SET state = 'sent', attempts = attempts + 1, last_status = :status, changed_at = :now "
+            "WHERE id = :id AND state <> 'confirmed'",
+            {status, Text(now), Text(id)});
+  });
+}
+
+void Outbox::MarkRetry(std::int64_t id, const std::string& status, WallMs next_try) {
+  database_.Write([&](soci::session& session) {
+    Execute(session,
+            "UPDATE outbox SET attempts = attempts + 1, last_status = :status, next_try = :next "
+            "WHERE id = :id AND state = 'pending'",
+            {status, Text(next_try), Text(id)});
+  });
+}
+
+void Outbox::MarkDead(std::int64_t id, OutboxState state, const std::string& status) {
+  const bool tried = state == OutboxState::kDead || state == OutboxState::kParked;
+  if (!tried && state != OutboxState::kWithdrawn)
+    throw Error(ErrorCode::kInternal, "an outbox row cannot be given up as '" + Word(state) + "'");
+  database_.Write([&](soci::session& session) {
+    Execute(session,
+            std::string("UPDATE outbox SET state = :state, last_status = :status, attempts = attempts + ") +
+                (tried ? "1" : "0") + " WHERE id = :id AND state = 'pending'",
+            {Word(state), status, Text(id)});
+  });
+}
+
+int Outbox::RetryNow(const std::vector<std::int64_t>& ids, WallMs now) {
+  std::int64_t changed = 0;
+  database_.Write([&](soci::session& session) {
+    for (const std::int64_t id : ids)
+      changed += Execute(session,
+                         "UPDATE outbox SET state = 'pending', attempts = 0, next_try = :next, changed_at = :now "
+                         "WHERE id = :id AND state IN ('pending', 'dead', 'parked')",
+                         {Text(now), Text(now), Text(id)});
+  });
+  return static_cast<int>(changed);
+}
+
+int Outbox::RetryPeer(const std::string& peer_ae, WallMs now) {
+  std::int64_t changed = 0;
+  database_.Write([&](soci::session& session) {
+    changed = Execute(session,
+                      "UPDATE outbox SET state = 'pending', attempts = 0, next_try = :next, changed_at = :now "
+                      "WHERE peer_ae = :peer AND state IN ('pending', 'dead', 'parked')",
+                      {Text(now), Text(now), peer_ae});
+  });
+  return static_cast<int>(changed);
+}
+
+int Outbox::WithdrawUnsent(const std::string& study_uid, const std::string& why, WallMs now) {
+  std::int64_t changed = 0;
+  database_.Write([&](soci::session& session) {
+    changed = Execute(session,
+                      "UPDATE outbox SET state = 'withdrawn', last_status = :why, changed_at = :now "
+                      "WHERE study_uid = :study AND state IN ('pending', 'dead', 'parked')",
+                      {why, Text(now), study_uid});
+  });
+  return static_cast<int>(changed);
+}
+
+void Outbox::ReplaceObject(std::int64_t id, const ObjectRecord& other, WallMs now) {
+  database_.Write([&](soci::session& session) {
+    const auto row = SelectFirst<OutboxRow>(session, kOutboxColumns + " WHERE b.id = :id", {Text(id)});
+    if (!row) throw Error(ErrorCode::kNotFound, "there is no outbox row " + Text(id));
+    if (row->state != OutboxState::kPending && row->state != OutboxState::kDead && row->state != OutboxState::kParked)
+      throw Error(ErrorCode::kNotAllowed, "outbox row " + Text(id) + " is " + Word(row->state) + " already");
+    if (row->object.sop_instance_uid == other.sop_instance_uid)
+      throw Error(ErrorCode::kInternal, "the other encoding of " + other.sop_instance_uid + " needs a UID of its own");
+    Execute(session,
+            "INSERT INTO objects (result_id, sop_class_uid, sop_instance_uid, series_uid, file, sha256, kind) VALUES "
+            "(:result, :class, :uid, :series, :file, :sha256, :kind) ON CONFLICT (sop_instance_uid) DO NOTHING",
+            {Text(row->object.result_id), other.sop_class_uid, other.sop_instance_uid, other.series_uid, other.file,
+             other.sha256, other.kind});
+    // A row for this peer may be there from an earlier change of mind: it is not sent twice.
+    Execute(session,
+            "INSERT INTO outbox (object_id, study_uid, peer_ae, state, attempts, next_try, created_at, changed_at, "
+            "last_status) SELECT id, :study, :peer, 'pending', 0, :next, :created, :changed, '' FROM objects "
+            "WHERE sop_instance_uid = :uid ON CONFLICT (object_id, peer_ae) DO NOTHING",
+            {row->study_uid, row->peer_ae, Text(now), Text(now), Text(now), other.sop_instance_uid});
+    Execute(session, "UPDATE outbox SET state = 'withdrawn', last_status = :why, changed_at = :now WHERE id = :id",
+            {"replaced by " + other.sop_instance_uid, Text(now), Text(id)});
+  });
+}
+
+std::vector<OutboxRecord> Outbox::Page(int limit, int offset) const {
+  std::vector<OutboxRecord> rows;
+  database_.Read([&](soci::session& session) {
+    rows = SelectAll<OutboxRow>(session, kOutboxColumns + " ORDER BY b.id DESC" + LimitOffset(limit, offset));
+  });
+  return rows;
+}
+
+std::vector<OutboxRecord> Outbox::OfStudy(const std::string& study_uid) const {
+  std::vector<OutboxRecord> rows;
+  database_.Read([&](soci::session& session) {
+    rows =
+        SelectAll<OutboxRow>(session, kOutboxColumns + " WHERE b.study_uid = :study ORDER BY b.id DESC", {study_uid});
+  });
+  return rows;
+}
+
+std::vector<std::pair<std::string, std::int64_t>> Outbox::CountsByState() const {
+  std::vector<std::pair<std::string, std::int64_t>> counts;
+  database_.Read([&](soci::session& session) {
+    counts = SelectAll<WordCountRow>(session, "SELECT state, count(*) FROM outbox GROUP BY state ORDER BY state");
+  });
+  return counts;
+}
+
+std::int64_t RetryDelayMs(int attempts, double random01) {
+  // Half of the delay is fixed, half is drawn: peers that failed together do not come back together.
+  const int doublings = std::clamp(attempts - 1, 0, 10);
+  const std::int64_t whole = std::min(kFirstDelayMs << doublings, kLongestDelayMs);
+  const double share = 0.5 + 0.5 * std::clamp(random01, 0.0, 1.0);
+  return static_cast<std::int64_t>(static_cast<double>(whole) * share);
+}
+
+}  // namespace glionode::storage

@@ -16,16 +16,25 @@ class Outbox {
   std::vector<OutboxRecord> Due(const std::string& peer_ae, WallMs now, int limit) const;
   std::vector<std::string> PeersWithPending() const;
   std::optional<WallMs> NextTry() const;
+  /// The peer answered Success (attempts + 1). Said of any row, a withdrawn one too: it is what happened.
   void MarkSent(std::int64_t id, const std::string& status, WallMs now);
-  /// Transient: attempts + 1, tried again at `next_try`.
+  /// Transient: attempts + 1, tried again at `next_try`. Only a pending row changes.
   void MarkRetry(std::int64_t id, const std::string& status, WallMs next_try);
+  /// kDead, kParked or kWithdrawn (attempts + 1 for the first two). Only a pending row changes; Error{kInternal} for
+  /// another state.
   void MarkDead(std::int64_t id, OutboxState state, const std::string& status);
-  /// By hand: dead, parked or pending rows become due now. 0 for ids that do not exist or are sent.
+  /// By hand: dead, parked or pending rows become due now, with attempts back to 0. How many; 0 for ids that do not
+  /// exist or are sent or withdrawn.
   int RetryNow(const std::vector<std::int64_t>& ids, WallMs now);
   int RetryPeer(const std::string& peer_ae, WallMs now);
+  /// What has not been sent of a study (pending, dead, parked) will never be. How many rows.
+  int WithdrawUnsent(const std::string& study_uid, const std::string& why, WallMs now);
   /// The peer offers no context for the SR's class: one transaction adds the other encoding as a new object with a
-  /// pending row and withdraws this one.
+  /// pending row and withdraws this one. The new object belongs to the same result, whatever `other` says; one that
+  /// exists under its SOP Instance UID already (made for another peer) is used as it is. Error{kNotFound} for an
+  /// unknown id, Error{kNotAllowed} when the row is sent or withdrawn.
   void ReplaceObject(std::int64_t id, const ObjectRecord& other, WallMs now);
+  /// Newest first.
   std::vector<OutboxRecord> Page(int limit, int offset) const;
   std::vector<OutboxRecord> OfStudy(const std::string& study_uid) const;
   std::vector<std::pair<std::string, std::int64_t>> CountsByState() const;
