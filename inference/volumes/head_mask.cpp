@@ -165,11 +165,12 @@ Head FindHead(const Volume& volume) {
   head.mask.resize(values.size());
   for (std::size_t i = 0; i < values.size(); ++i) head.mask[i] = values[i] > head.threshold;
   const auto& size = head.grid.size;
-  Mask opened = head.mask;
-  Erode(opened, size, 1);
-  KeepLargestComponent(opened, size);
-  Dilate(opened, size, 2);
-  for (std::size_t i = 0; i < opened.size(); ++i) head.mask[i] = head.mask[i] && opened[i];
+  KeepLargestComponent(head.mask, size);
+  // Closing: scalp and brain belong together although bone lies between, and a thin scalp may have gaps.
+  Dilate(head.mask, size, 3);
+  FillHoles(head.mask, size);
+  Erode(head.mask, size, 3);
+  for (std::size_t i = 0; i < head.mask.size(); ++i) head.mask[i] = head.mask[i] && inside[i];
   FillHoles(head.mask, size);
 
   // Vertex: first slice from above with at least 5 cm2 of head.

@@ -35,7 +35,7 @@ struct Head {
   float threshold = 0;   ///< intensity that separates head from air
 };
 
-/// Finds the head: threshold, opening, largest component, hole filling on a 4 mm grid. Only the top 170 mm are used:
+/// Finds the head: threshold, largest component, closing, hole filling on a 4 mm grid. Only the top 170 mm are used:
 /// that holds a head, and a head-and-neck field of view would pull the centre down. An empty mask has volume 0.
 Head FindHead(const Volume& volume);
 

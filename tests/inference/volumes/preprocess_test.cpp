@@ -1,0 +1,293 @@
+#include "inference/volumes/preprocess.h"
+
+#include "config/error.h"
+#include "inference/volumes/bias_field.h"
+#include "inference/volumes/checks.h"
+#include "inference/volumes/phantom.h"
+#include "tests/inference/volumes/real_study.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace glionode::volumes {
+namespace {
+
+const std::vector<Role> kRoles{Role::kT1, Role::kT2, Role::kT1ce};
+
+bool HasReason(const std::vector<Reason>& reasons, ReasonCode code) {
+  for (const auto& reason : reasons)
+    if (reason.code == code && !reason.text.empty()) return true;
+  return false;
+}
+
+std::string Words(const std::vector<Reason>& reasons) {
+  std::string text;
+  for (const auto& reason : reasons) text += std::string(ToText(reason.code)) + ": " + reason.text + "\n";
+  return text;
+}
+
+/// A volume whose value is a function of the LPS point.
+template <typename F>
+Volume FromFunction(std::array<int, 3> size, std::array<double, 3> spacing, F f) {
+  Volume v;
+  v.size = size;
+  v.spacing = spacing;
+  for (std::size_t i = 0; i < 3; ++i) v.origin[i] = -0.5 * (size[i] - 1) * spacing[i];
+  for (int z = 0; z < size[2]; ++z)
+    for (int y = 0; y < size[1]; ++y)
+      for (int x = 0; x < size[0]; ++x)
+        v.voxels.push_back(static_cast<float>(f(PointOf(v, {double(x), double(y), double(z)}))));
+  return v;
+}
+
+/// An ellipsoid of these semi-axes with an inner pattern of that depth.
+Volume Object(double rx, double ry, double rz, double pattern, double power = 2) {
+  return FromFunction({128, 128, 60}, {2, 2, 4}, [=](const Vec3& p) {
+    const double q = std::pow(std::abs(p[0]) / rx, power) + std::pow(std::abs(p[1]) / ry, power) +
+                     std::pow(std::abs(p[2]) / rz, power);
+    return q < 1 ? 500 * (1 + pattern * std::sin(p[0] / 9) * std::sin(p[1] / 8)) : 5.0;
+  });
+}
+
+TEST(Preprocess, APhantomBecomesNormalisedChannels) {
+  const auto phantom = MakePhantom(31, 0, {});
+  PreprocessingSpec spec;
+  const auto input = Preprocess(phantom.volumes, kRoles, spec);
+  ASSERT_TRUE(input.reasons.empty()) << Words(input.reasons);
+  const std::size_t n = 96 * 96 * 96;
+  ASSERT_EQ(input.tensor.size(), 3 * n);
+  ASSERT_EQ(input.head_mask.size(), n);
+  EXPECT_EQ(input.registrations.size(), 2U);
+  EXPECT_FALSE(input.registrations.count(Role::kT1ce));
+  for (std::size_t c = 0; c < 3; ++c) {
+    double sum = 0, squares = 0;
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const float v = input.tensor[c * n + i];
+      ASSERT_TRUE(std::isfinite(v));
+      if (!input.head_mask[i]) {
+        ASSERT_EQ(v, 0.0F);
+        continue;
+      }
+      sum += v, squares += double(v) * v, ++count;
+    }
+    EXPECT_NEAR(sum / double(count), 0, 0.02);
+    EXPECT_NEAR(squares / double(count), 1, 0.1);  // voxels of the head that a series does not cover are 0
+  }
+  // The lesion lies inside the head, on the grid.
+  std::size_t at = 0;
+  for (std::size_t i = 3; i-- > 0;)
+    at = at * 96 + static_cast<std::size_t>(std::lround((phantom.lesion_centre[i] - input.grid_origin[i]) / 2));
+  EXPECT_EQ(input.head_mask.at(at), 1);
+}
+
+TEST(Preprocess, IsTheSameTwiceBitForBit) {
+  const auto phantom = MakePhantom(31, 1, {});
+  const auto a = Preprocess(phantom.volumes, kRoles, {}), b = Preprocess(phantom.volumes, kRoles, {});
+  EXPECT_EQ(a.tensor, b.tensor);
+  EXPECT_EQ(a.grid_origin, b.grid_origin);
+}
+
+TEST(Preprocess, RegistrationBringsMovedSeriesOntoTheReference) {
+  // The T1 channel of a patient who turned by 7 degrees and moved 9 mm must come out nearly as if they had not.
+  auto phantom = MakePhantom(31, 2, {});
+  const auto still = Preprocess(phantom.volumes, kRoles, {});
+  RigidTransform by;
+  by.angles = {0, 0, 0.12};
+  by.translation = {5, -7, 2};
+  Volume& t1 = phantom.volumes.at(Role::kT1);
+  const Mat3 r = RotationMatrix(by.angles), d = t1.direction;
+  t1.origin = Apply(by, t1.origin);
+  t1.direction = {r[0] * d[0] + r[1] * d[3],
+                  r[0] * d[1] + r[1] * d[4],
+                  r[0] * d[2] + r[1] * d[5],
+                  r[3] * d[0] + r[4] * d[3],
+                  r[3] * d[1] + r[4] * d[4],
+                  r[3] * d[2] + r[4] * d[5],
+                  d[6],
+                  d[7],
+                  d[8]};
+  const auto moved = Preprocess(phantom.volumes, kRoles, {});
+  ASSERT_TRUE(moved.reasons.empty()) << Words(moved.reasons);
+  double ab = 0, aa = 0, bb = 0;
+  for (std::size_t i = 0; i < 96 * 96 * 96; ++i)
+    ab += double(still.tensor[i]) * moved.tensor[i], aa += double(still.tensor[i]) * still.tensor[i],
+        bb += double(moved.tensor[i]) * moved.tensor[i];
+  EXPECT_GT(ab / std::sqrt(aa * bb), 0.97);
+}
+
+TEST(Preprocess, SwappedT1AndT1ceAreCaught) {
+  for (int i = 0; i < 3; ++i) {
+    auto phantom = MakePhantom(32, i, {});
+    std::swap(phantom.volumes.at(Role::kT1), phantom.volumes.at(Role::kT1ce));
+    const auto input = Preprocess(phantom.volumes, kRoles, {});
+    EXPECT_TRUE(HasReason(input.reasons, ReasonCode::kContrastCheck)) << i << " " << Words(input.reasons);
+  }
+}
+
+TEST(Preprocess, NoContrastGivenIsCaught) {
+  auto phantom = MakePhantom(32, 3, {});
+  phantom.volumes.at(Role::kT1ce) = phantom.volumes.at(Role::kT1);
+  const auto input = Preprocess(phantom.volumes, kRoles, {});
+  EXPECT_TRUE(HasReason(input.reasons, ReasonCode::kContrastCheck)) << Words(input.reasons);
+}
+
+TEST(Preprocess, RefusesWhatIsNoHead) {
+  const auto refused = [](const Volume& volume, ReasonCode code) {
+    const auto input = Preprocess({{Role::kT1ce, volume}}, {Role::kT1ce}, {});
+    EXPECT_TRUE(HasReason(input.reasons, code)) << Words(input.reasons);
+  };
+  refused(Object(45, 60, 110, 0.4), ReasonCode::kNotAHead);      // a knee: narrow
+  refused(Object(75, 95, 80, 0.0), ReasonCode::kNotAHead);       // a ball of water: head-sized, nothing inside
+  refused(Object(75, 95, 100, 0.4, 40), ReasonCode::kNotAHead);  // a box
+  refused(Object(120, 100, 110, 0.4), ReasonCode::kNotAHead);    // a trunk
+  refused(Object(75, 95, 35, 0.4), ReasonCode::kGeometry);       // 70 mm of a head
+  refused(FromFunction({32, 32, 16}, {6, 6, 6}, [](const Vec3&) { return 0.0; }), ReasonCode::kNotAHead);
+  const auto head = Preprocess({{Role::kT1ce, Object(75, 95, 80, 0.4)}}, {Role::kT1ce}, {});
+  EXPECT_TRUE(head.reasons.empty()) << Words(head.reasons);
+}
+
+TEST(Preprocess, RefusesSlicesOutsideTheLimits) {
+  auto volumes = MakePhantom(32, 4, {}).volumes;
+  PreprocessingSpec spec;
+  spec.slice_thickness_mm = {0.5, 4.0};
+  const auto input = Preprocess(volumes, kRoles, spec);
+  EXPECT_TRUE(HasReason(input.reasons, ReasonCode::kGeometry)) << Words(input.reasons);
+}
+
+TEST(Preprocess, ASeriesThatShowsHalfTheHeadIsRefused) {
+  auto volumes = MakePhantom(32, 5, {}).volumes;
+  Volume& t2 = volumes.at(Role::kT2);
+  t2.size[2] = t2.size[2] / 2;
+  t2.voxels.resize(t2.Count());
+  const auto input = Preprocess(volumes, kRoles, {});
+  EXPECT_TRUE(HasReason(input.reasons, ReasonCode::kGeometry) || HasReason(input.reasons, ReasonCode::kRegistration))
+      << Words(input.reasons);
+}
+
+TEST(Preprocess, SaysWhatItCannotDo) {
+  const auto volumes = MakePhantom(32, 6, {}).volumes;
+  EXPECT_THROW(Preprocess({}, kRoles, {}), Error);
+  EXPECT_THROW(Preprocess(volumes, {}, {}), Error);
+  PreprocessingSpec spec;
+  spec.normalisation = "minmax";
+  EXPECT_THROW(Preprocess(volumes, kRoles, spec), Error);
+  spec = {};
+  spec.shape = 0;
+  EXPECT_THROW(Preprocess(volumes, kRoles, spec), Error);
+}
+
+TEST(Preprocess, ShapeAndSpacingAreTheBundles) {
+  const auto volumes = MakePhantom(32, 7, {}).volumes;
+  PreprocessingSpec spec;
+  spec.shape = 64, spec.spacing_mm = 3;
+  spec.bias_correction = false;
+  const auto input = Preprocess(volumes, {Role::kT1ce, Role::kT2}, spec);
+  EXPECT_TRUE(input.reasons.empty()) << Words(input.reasons);
+  EXPECT_EQ(input.tensor.size(), 2U * 64 * 64 * 64);
+  EXPECT_EQ(input.registrations.count(Role::kT2), 1U);
+}
+
+TEST(Preprocess, RealStudyPassesAndItsSwapDoesNot) {
+  const auto folder = testing::TestData() / "tcga-fg-6692";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "The real study is not here (GLIONODE_TEST_DATA).";
+  std::map<Role, Volume> volumes;
+  for (auto [role, name] : {std::pair{Role::kT1, "t1"}, {Role::kT2, "t2"}, {Role::kT1ce, "t1ce"}})
+    volumes[role] = Stack(testing::ReadSeries(folder / name)).volume;
+  const auto input = Preprocess(volumes, kRoles, {});
+  EXPECT_TRUE(input.reasons.empty()) << Words(input.reasons);
+  EXPECT_TRUE(input.registrations.at(Role::kT1).kept);
+  EXPECT_TRUE(input.registrations.at(Role::kT2).kept);
+  std::printf("  registration %.0f ms, the rest %.0f ms\n", input.registration_ms, input.preprocess_ms);
+  std::swap(volumes.at(Role::kT1), volumes.at(Role::kT1ce));
+  EXPECT_TRUE(HasReason(Preprocess(volumes, kRoles, {}).reasons, ReasonCode::kContrastCheck));
+}
+
+TEST(BiasField, AKnownFieldIsMostlyRemoved) {
+  const auto phantom = MakePhantom(33, 0, {});
+  const Head head = FindHead(phantom.volumes.at(Role::kT1ce));
+  Grid grid;
+  grid.size = {96, 96, 96};
+  grid.spacing = 2;
+  for (std::size_t i = 0; i < 3; ++i) grid.origin[i] = head.centre[i] - 95;
+  const Mask mask = MaskOnGrid(head, grid);
+  auto plain = SampleGrid(phantom.volumes.at(Role::kT1ce), {}, grid);
+  auto shaded = plain;
+  std::vector<double> field(plain.size());
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    const double x = double(i % 96) / 48 - 1, y = double(i / 96 % 96) / 48 - 1, z = double(i / 9216) / 48 - 1;
+    field[i] = 0.3 * x + 0.2 * y * y + 0.2 * z;
+    shaded[i] *= static_cast<float>(std::exp(field[i]));
+  }
+  const auto original = plain;
+  CorrectBias(plain, mask, grid);
+  CorrectBias(shaded, mask, grid);
+  double sums[2] = {}, squares[2] = {}, count = 0;
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    if (!mask[i] || original[i] < 100) continue;
+    const double left = std::log(shaded[i] / plain[i]);
+    for (int k = 0; k < 2; ++k) sums[k] += k ? left : field[i], squares[k] += k ? left * left : field[i] * field[i];
+    ++count;
+  }
+  const auto deviation = [&](int k) { return std::sqrt(squares[k] / count - sums[k] * sums[k] / count / count); };
+  EXPECT_LT(deviation(1), 0.5 * deviation(0));
+}
+
+TEST(HeadMask, FillsHolesAndKeepsTheLargestPart) {
+  const std::array<int, 3> size{9, 9, 3};
+  Mask mask(243, 0);
+  for (int z = 0; z < 3; ++z)
+    for (int y = 2; y < 7; ++y)
+      for (int x = 2; x < 7; ++x)
+        if (x != 4 || y != 4) mask[static_cast<std::size_t>((z * 9 + y) * 9 + x)] = 1;
+  mask[0] = 1;
+  KeepLargestComponent(mask, size);
+  EXPECT_EQ(mask[0], 0);
+  FillHoles(mask, size);
+  EXPECT_EQ(mask[(1 * 9 + 4) * 9 + 4], 1);
+  int count = 0;
+  for (auto m : mask) count += m;
+  EXPECT_EQ(count, 75);
+}
+
+TEST(SamplePlane, IsRadiological) {
+  const std::array<int, 3> size{40, 40, 40};
+  const auto along = [&](std::size_t axis) {
+    return FromFunction(size, {2, 2, 2}, [axis](const Vec3& p) { return p[axis]; });
+  };
+  const Volume left = along(0), posterior = along(1), superior = along(2);
+  // value(column, row) of a 21 x 21 picture at 1 mm
+  const auto at = [](const Volume& v, char plane, int column, int row) {
+    return SamplePlane(v, {}, {1, 2, 3}, plane, 21, 1)[static_cast<std::size_t>(row * 21 + column)];
+  };
+  EXPECT_NEAR(at(left, 'a', 10, 10), 1, 1e-4);
+  EXPECT_NEAR(at(left, 'a', 0, 10), -9, 1e-4);  // picture left: patient right
+  EXPECT_NEAR(at(posterior, 'a', 10, 20), 12, 1e-4);
+  EXPECT_NEAR(at(left, 'c', 20, 10), 11, 1e-4);
+  EXPECT_NEAR(at(superior, 'c', 10, 0), 13, 1e-4);   // top: head
+  EXPECT_NEAR(at(posterior, 's', 0, 10), -8, 1e-4);  // left: anterior
+  EXPECT_NEAR(at(superior, 's', 10, 20), -7, 1e-4);
+}
+
+TEST(SamplePlane, FollowsTheTransform) {
+  const Volume left = FromFunction({40, 40, 40}, {2, 2, 2}, [](const Vec3& p) { return p[0]; });
+  RigidTransform t;
+  t.translation = {4, 0, 0};
+  EXPECT_NEAR(SamplePlane(left, t, {0, 0, 0}, 'a', 3, 1)[4], 4, 1e-4);
+}
+
+TEST(MapAsVolume, LiesOnTheNetworksGrid) {
+  NetworkInput input;
+  input.shape = 96;
+  input.spacing_mm = 2;
+  input.grid_origin = {-95, -90, -80};
+  const auto map = MapAsVolume(std::vector<float>(12 * 12 * 6, 0.5F), {6, 12, 12}, input);
+  EXPECT_EQ(map.size, (std::array<int, 3>{12, 12, 6}));
+  EXPECT_EQ(map.spacing, (std::array<double, 3>{16, 16, 32}));
+  EXPECT_EQ(map.origin, input.grid_origin);
+  EXPECT_THROW(MapAsVolume({1, 2, 3}, {6, 12, 12}, input), Error);
+}
+
+}  // namespace
+}  // namespace glionode::volumes

@@ -6,7 +6,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -25,7 +24,8 @@ inline std::filesystem::path TestData() {
 /// tests need no other folder of the project.
 inline Frame ReadFlatMr(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
-  const std::string bytes((std::istreambuf_iterator<char>(in)), {});
+  std::string bytes(static_cast<std::size_t>(std::filesystem::file_size(file)), '\0');
+  in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   const auto u16 = [&](std::size_t at) {
     return static_cast<std::uint16_t>(static_cast<unsigned char>(bytes.at(at)) |
                                       static_cast<unsigned char>(bytes.at(at + 1)) << 8);
