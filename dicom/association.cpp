@@ -71,8 +71,10 @@ class Association {
   std::optional<Rejection> Judge();
   void Reject(const Rejection& rejection);
   bool Negotiate();
-  bool Talk();
-  bool Messages();
+  /// How an association ends.
+  enum class End { kReleased, kLost, kToAbort };
+  End Talk();
+  End Messages();
   bool Handle(T_ASC_PresentationContextID context_id, const T_DIMSE_Message& message);
   bool HandleStore(T_ASC_PresentationContextID context_id, const T_DIMSE_C_StoreRQ& request);
   std::optional<StoreRefusal> CheckStore(T_ASC_PresentationContextID context_id, const T_DIMSE_C_StoreRQ& request,
@@ -112,28 +114,33 @@ void Association::Serve() {
       context.association_left();
     }
   };
-  bool released = false, too_late = false;
+  std::optional<End> end;
+  bool too_late = false;
   {
     const Place place{context_};
     // Asked after the place is taken: who drains sees either the place or finds us here.
     if (context_.stopping)
       too_late = true;
     else if (Negotiate())
-      released = Talk();
+      end = Talk();
   }
   if (too_late) return Reject(Transient("stopping", ASC_REASON_SP_PRES_TEMPORARYCONGESTION, "the node is stopping"));
-  // The caller closes first (PS3.8 9.2, ARTIM). It holds no place any more.
-  if (released) ASC_dropSCPAssociation(association_.get(), kLingerSeconds);
+  // The caller closes first (PS3.8 9.2, ARTIM), in its own time: it holds no place any more.
+  socket_->Arm(Seconds(kLingerSeconds), false);
+  if (end == End::kReleased) ASC_dropSCPAssociation(association_.get(), kLingerSeconds);
+  if (end == End::kToAbort) ASC_abortAssociation(association_.get());
 }
 
 bool Association::Receive() {
   const OFCondition result = context_.network.Receive(socket_, association_);
-  if (result.good()) return true;
+  // DCMTK finds nothing wrong in a caller that leaves before its request is complete.
+  if (result.good() && association_->params->DULparams.applicationContextName[0] != '\0') return true;
   const std::string limit = std::to_string(context_.options.network.connect_seconds) + " s";
   if (socket_->TimedOut() || result == DUL_READTIMEOUT)
     Refused("timeout", "no complete association request within " + limit + " ([dicom] connect_seconds)");
   else if (socket_->SawBytes())
-    Refused("not_dicom", std::string("what it sent is no association request (") + Printable(result.text()) + ")");
+    Refused("not_dicom", result.good() ? "it left before its association request was complete"
+                                       : "what it sent is no association request (" + Printable(result.text()) + ")");
   else
     LogDebug(kArea, Name() + " connected and left without a word");
   return false;
@@ -193,23 +200,27 @@ bool Association::Negotiate() {
   return ASC_acknowledgeAssociation(association_.get()).good();
 }
 
-// True when the association was released. Whatever happens, the sink hears of the end.
-bool Association::Talk() {
+// Whatever happens, the sink hears of the end.
+Association::End Association::Talk() {
   LogDebug(kArea, "association " + std::to_string(peer_.association) + " from " + Name());
-  bool released = false;
+  End end = End::kToAbort;
   try {
-    released = Messages();
+    end = Messages();
   } catch (const std::exception& error) {
     LogError(kArea, "association with " + Name() + " ended by an error: " + error.what());
   }
-  if (!released && socket_->TimedOut())
+  if (end != End::kReleased && socket_->TimedOut()) {
     Refused("timeout", "it took longer than [dicom] idle_seconds or message_seconds allow");
-  if (socket_->OverBudget()) Refused("too_long", "its command set does not end");
-  context_.sink.AssociationEnded({peer_, released});
-  return released;
+    end = End::kLost;
+  } else if (socket_->OverBudget()) {
+    Refused("too_long", "its command set does not end");
+    end = End::kLost;
+  }
+  context_.sink.AssociationEnded({peer_, end == End::kReleased});
+  return end;
 }
 
-bool Association::Messages() {
+Association::End Association::Messages() {
   const DicomSettings& limits = context_.options.network;
   while (true) {
     socket_->LimitBytes(kCommandBytes);
@@ -222,20 +233,16 @@ bool Association::Messages() {
         DIMSE_receiveCommand(association_.get(), DIMSE_BLOCKING, 0, &context_id, &message, &detail);
     delete detail;
     socket_->LimitBytes(-1);
-    if (result == DUL_PEERREQUESTEDRELEASE) {
-      socket_->Arm(Seconds(kLingerSeconds), false);
-      return ASC_acknowledgeRelease(association_.get()).good();
-    }
+    if (result == DUL_PEERREQUESTEDRELEASE)
+      return ASC_acknowledgeRelease(association_.get()).good() ? End::kReleased : End::kLost;
     if (result == DUL_PEERABORTEDASSOCIATION) {
       LogWarning(kArea, Name() + " aborted its association");
-      return false;
+      return End::kLost;
     }
     if (result.good() && Handle(context_id, message)) continue;
-    if (socket_->TimedOut() || socket_->OverBudget()) return false;
-    if (result.bad()) LogWarning(kArea, "association with " + Name() + " is lost: " + Printable(result.text()));
-    socket_->Arm(Seconds(kLingerSeconds), false);
-    ASC_abortAssociation(association_.get());
-    return false;
+    if (result.bad() && !socket_->TimedOut() && !socket_->OverBudget())
+      LogWarning(kArea, "association with " + Name() + " is lost: " + Printable(result.text()));
+    return End::kToAbort;
   }
 }
 
@@ -301,7 +308,7 @@ bool Association::HandleStore(T_ASC_PresentationContextID context_id, const T_DI
   const OFCondition result =
       DIMSE_receiveDataSetInFile(association_.get(), DIMSE_BLOCKING, 0, &data_context, &stream, nullptr, nullptr);
   if (result.bad() || data_context != context_id) {
-    ++context_.statistics.failures;
+    ++context_.statistics.failures;  // no answer is possible in the middle of a message
     LogWarning(kArea, "object " + Printable(meta.sop_instance_uid) + " of " + Name() +
                           " is incomplete: " + (result.bad() ? Printable(result.text()) : "two presentation contexts"));
     return false;

@@ -161,6 +161,20 @@ OFCondition SendStoreCommand(T_ASC_Association* association, T_ASC_PresentationC
   return SendBytes(association, id, DUL_COMMANDPDV, data, static_cast<std::size_t>(size), true);
 }
 
+// The accepted context of exactly this class and syntax, 0 for none. DCMTK's own search takes another one instead.
+T_ASC_PresentationContextID FindContext(T_ASC_Association* association, const std::string& sop_class,
+                                        const std::string& syntax) {
+  const int count = ASC_countPresentationContexts(association->params);
+  for (int i = 0; i < count; ++i) {
+    T_ASC_PresentationContext context{};
+    if (ASC_getPresentationContext(association->params, i, &context).good() &&
+        context.resultReason == ASC_P_ACCEPTANCE && sop_class == context.abstractSyntax &&
+        syntax == context.acceptedTransferSyntax)
+      return context.presentationContextID;
+  }
+  return 0;
+}
+
 struct FileShape {
   std::string transfer_syntax;
   std::int64_t data_set_at = 0, size = 0;
@@ -240,14 +254,12 @@ SendResult StoreOne(Link& link, const PeerSettings& peer, const OutgoingObject& 
                 object.file.string() + " is compressed: this sender sends explicit VR little endian");
 
   T_ASC_Association* association = link.Get();
-  const char* sop_class = object.sop_class_uid.c_str();
-  auto id = ASC_findAcceptedPresentationContextID(association, sop_class, shape->transfer_syntax.c_str());
+  auto id = FindContext(association, object.sop_class_uid, shape->transfer_syntax);
   const bool as_stored = id != 0;
   E_TransferSyntax syntax = EXS_LittleEndianExplicit;
-  if (!as_stored)
-    id = ASC_findAcceptedPresentationContextID(association, sop_class, UID_LittleEndianExplicitTransferSyntax);
+  if (id == 0) id = FindContext(association, object.sop_class_uid, UID_LittleEndianExplicitTransferSyntax);
   if (id == 0) {
-    id = ASC_findAcceptedPresentationContextID(association, sop_class, UID_LittleEndianImplicitTransferSyntax);
+    id = FindContext(association, object.sop_class_uid, UID_LittleEndianImplicitTransferSyntax);
     syntax = EXS_LittleEndianImplicit;
   }
   if (id == 0)

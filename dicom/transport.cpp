@@ -159,10 +159,13 @@ OFCondition AcceptorNetwork::Receive(std::shared_ptr<WatchedSocket> socket, Asso
 class RequestorNetwork::Layer : public DcmTransportLayer {
  public:
   DcmTransportConnection* createConnection(DcmNativeSocketType placeholder, OFBool) override {
-    ::close(placeholder);
+    // DCMTK sets options on its descriptor after this call: it becomes a second name of the real socket.
+    if (dup3(socket->Fd(), placeholder, O_CLOEXEC) < 0) return nullptr;  // DCMTK closes it then
+    second_name = placeholder;
     return new WatchedConnection(std::move(socket));
   }
   std::shared_ptr<WatchedSocket> socket;
+  int second_name = -1;
 };
 
 RequestorNetwork::RequestorNetwork() : layer_(std::make_unique<Layer>()) {
@@ -185,6 +188,7 @@ OFCondition RequestorNetwork::Request(std::shared_ptr<WatchedSocket> socket, T_A
   T_ASC_Association* raw = nullptr;
   const OFCondition result = ASC_requestAssociation(network_, params, &raw);
   ::close(placeholder);
+  if (layer_->second_name >= 0) ::close(std::exchange(layer_->second_name, -1));
   layer_->socket.reset();
   if (raw)
     association.reset(raw);
