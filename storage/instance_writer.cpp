@@ -32,7 +32,7 @@ const char kTouch[] =
 const char kTouchLoser[] =
     "UPDATE studies SET changes = changes + 1, last_arrival = :last, "
     "first_arrival = CASE WHEN state IN ('reported', 'failed', 'parked', 'ignored') "
-    "OR (state = 'running' AND changes = judged_changes) THEN last_arrival ELSE first_arrival END, "
+    "OR (state = 'running' AND changes = judged_changes) THEN :first ELSE first_arrival END, "
     "state = CASE WHEN state IN ('reported', 'failed', 'parked') THEN 'receiving' ELSE state END "
     "WHERE study_uid = :study";
 
@@ -102,7 +102,7 @@ AddResult InstanceWriter::Add(const InstanceRecord& instance) {
   Insert(known.newest_version + 1, true);
   if (is_candidate) TouchStudy();
   if (known.current_is_candidate && !(is_candidate && same_study))
-    Execute(session_, kTouchLoser, {Text(instance.received_at), known.current_study});
+    Execute(session_, kTouchLoser, {Text(instance.received_at), Text(instance.received_at), known.current_study});
   return AddResult::kNewVersion;
 }
 

@@ -119,7 +119,7 @@ std::optional<JobRecord> Jobs::Create(const JobRecord& job, std::int64_t expecte
             "created_at, inputs_json) VALUES (:study, :key, :revision, 'ready', 0, '', 0, '', :created, :inputs)",
             {job.study_uid, job.input_key, Text(study.revision + 1), Text(job.created_at), job.inputs_json});
     created = RequireJob(session, LastId(session));
-    SetStudyState(session, job.study_uid, StudyState::kReady);
+    Execute(session, "UPDATE studies SET state = 'ready', accepted = 1 WHERE study_uid = :study", {job.study_uid});
   });
   return created;
 }

@@ -22,7 +22,8 @@ class Jobs {
 
   /// Makes the job row `ready` and moves the study to ready, in one transaction, if `changes` of the study is still the
   /// expected one and the input key is new. Of `job` it takes study_uid, input_key, inputs_json and created_at; the
-  /// revision is the study's + 1. judged_changes = expected_changes. Empty, and no job made:
+  /// revision is the study's + 1. judged_changes = expected_changes, and the study counts as accepted. Empty, and no
+  /// job made:
   /// - an image arrived in between, or the study has an unfinished job under another key: nothing is written;
   /// - the key is known: the study goes to what became of that job (reported without a new revision; failed; or ready
   ///   or running, when it is not finished), and judged_changes is set.
