@@ -1,0 +1,189 @@
+#include "dicom/mr_writer.h"
+
+#include "config/error.h"
+#include "dicom/uid.h"
+
+#include <dcmtk/dcmdata/dctk.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+
+namespace glionode::dicom {
+namespace {
+
+constexpr double kLargest = 4095;  ///< 12 bits stored, as MR scanners write
+
+/// A decimal string of at most 16 bytes (PS3.5 6.2, DS) with as many digits as fit.
+std::string DecimalString(double value) {
+  if (value == 0 || !std::isfinite(value)) return "0";
+  char buffer[40];
+  for (int digits = 15; digits > 0; --digits) {
+    const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::general, digits).ptr;
+    if (end - buffer <= 16) return std::string(buffer, end);
+  }
+  return "0";
+}
+
+template <typename Range>
+std::string DecimalStrings(const Range& values) {
+  std::string text;
+  for (const double value : values) text += (text.empty() ? "" : "\\") + DecimalString(value);
+  return text;
+}
+
+/// What a classic MR image must have (type 1) or may leave empty (type 2), PS3.3 A.4.3 with C.7 and C.8.3.1; used where
+/// the caller says nothing.
+const std::map<std::string, std::string>& Defaults() {
+  static const std::map<std::string, std::string> defaults = {{"PatientName", ""},
+                                                              {"PatientID", ""},
+                                                              {"PatientBirthDate", ""},
+                                                              {"PatientSex", ""},
+                                                              {"StudyDate", ""},
+                                                              {"StudyTime", ""},
+                                                              {"ReferringPhysicianName", ""},
+                                                              {"StudyID", ""},
+                                                              {"AccessionNumber", ""},
+                                                              {"SeriesNumber", ""},
+                                                              {"Manufacturer", ""},
+                                                              {"PositionReferenceIndicator", ""},
+                                                              {"PatientPosition", "HFS"},
+                                                              {"ImageType", "ORIGINAL\\PRIMARY\\OTHER"},
+                                                              {"ScanningSequence", "RM"},
+                                                              {"SequenceVariant", "NONE"},
+                                                              {"ScanOptions", ""},
+                                                              {"MRAcquisitionType", ""},
+                                                              {"RepetitionTime", ""},
+                                                              {"EchoTime", ""},
+                                                              {"EchoTrainLength", ""},
+                                                              {"BodyPartExamined", "BRAIN"}};
+  return defaults;
+}
+
+void Put(DcmItem& dataset, const std::string& keyword, const std::string& value) {
+  DcmTag tag;
+  if (DcmTag::findTagFromName(keyword.c_str(), tag).bad() || tag.getEVR() == EVR_SQ || tag.getGroup() == 0x0002)
+    throw Error(ErrorCode::kBadDataset,
+                "'" + keyword + "' is not the keyword of a DICOM attribute that can be written");
+  const OFCondition status =
+      value.empty() ? dataset.insertEmptyElement(tag) : dataset.putAndInsertOFStringArray(tag, OFString(value.c_str()));
+  if (status.bad())
+    throw Error(ErrorCode::kBadDataset, "the value of " + keyword + " cannot be written: " + status.text());
+}
+
+void PutWord(DcmItem& dataset, const DcmTagKey& tag, int value) {
+  dataset.putAndInsertUint16(tag, static_cast<Uint16>(value));
+}
+
+bool IsAscii(const std::map<std::string, std::string>& attributes) {
+  return std::all_of(attributes.begin(), attributes.end(), [](const auto& entry) {
+    return std::all_of(entry.second.begin(), entry.second.end(),
+                       [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  });
+}
+
+/// Checks the shape, so that nothing half-written is left behind by a caller's mistake.
+void CheckShape(const MrSeries& series) {
+  const auto [columns, rows, slices] = series.size;
+  if (columns < 1 || rows < 1 || slices < 1 || columns > 65535 || rows > 65535)
+    throw Error(ErrorCode::kBadDataset, "the size of the series to write is out of range");
+  if (series.voxels.size() !=
+      static_cast<std::size_t>(columns) * static_cast<std::size_t>(rows) * static_cast<std::size_t>(slices))
+    throw Error(ErrorCode::kBadDataset, "the number of voxels does not fit the size of the series to write");
+  for (const double s : series.spacing)
+    if (!(s > 0 && std::isfinite(s))) throw Error(ErrorCode::kBadDataset, "a spacing is not above 0");
+}
+
+void PutCommon(DcmItem& dataset, const MrSeries& series, const std::map<std::string, std::string>& attributes) {
+  const auto& d = series.direction;
+  for (const auto& [keyword, value] : attributes) Put(dataset, keyword, value);
+  dataset.putAndInsertString(DCM_ImageOrientationPatient,
+                             DecimalStrings(std::array<double, 6>{d[0], d[3], d[6], d[1], d[4], d[7]}).c_str());
+  dataset.putAndInsertString(DCM_PixelSpacing,
+                             DecimalStrings(std::array<double, 2>{series.spacing[1], series.spacing[0]}).c_str());
+  dataset.putAndInsertString(DCM_SpacingBetweenSlices, DecimalString(series.spacing[2]).c_str());
+  PutWord(dataset, DCM_SamplesPerPixel, 1);
+  dataset.putAndInsertString(DCM_PhotometricInterpretation, "MONOCHROME2");
+  PutWord(dataset, DCM_Rows, series.size[1]);
+  PutWord(dataset, DCM_Columns, series.size[0]);
+  PutWord(dataset, DCM_BitsAllocated, 16);
+  PutWord(dataset, DCM_BitsStored, 12);
+  PutWord(dataset, DCM_HighBit, 11);
+  PutWord(dataset, DCM_PixelRepresentation, 0);
+}
+
+std::vector<Uint16> Stored(const MrSeries& series) {
+  std::vector<Uint16> stored(series.voxels.size());
+  std::transform(series.voxels.begin(), series.voxels.end(), stored.begin(), [](float value) {
+    return static_cast<Uint16>(std::isnan(value) ? 0.0 : std::clamp(std::round(double{value}), 0.0, kLargest));
+  });
+  return stored;
+}
+
+}  // namespace
+
+std::vector<std::filesystem::path> WriteMrSeries(const MrSeries& series, const std::filesystem::path& folder) {
+  CheckShape(series);
+  std::map<std::string, std::string> attributes = series.attributes;
+  for (const auto& [keyword, value] : Defaults()) attributes.emplace(keyword, value);
+  attributes["SOPClassUID"] = UID_MRImageStorage;
+  attributes["Modality"] = "MR";
+  attributes.emplace("StudyInstanceUID", NamedUid(series.sop_uid_prefix_name + "/study"));
+  attributes.emplace("SeriesInstanceUID", NamedUid(series.sop_uid_prefix_name + "/series"));
+  attributes.emplace("FrameOfReferenceUID", NamedUid(attributes["StudyInstanceUID"] + "/frame of reference"));
+  attributes.emplace("SliceThickness", DecimalString(series.spacing[2]));
+  attributes.emplace("ImagesInAcquisition", std::to_string(series.size[2]));
+  if (!IsAscii(attributes))
+    attributes["SpecificCharacterSet"] = "ISO_IR 192";  // values come as UTF-8, whatever they once were
+  // Inversion Time is type 2C: there, and possibly empty, exactly for inversion recovery.
+  if (attributes["ScanningSequence"].find("IR") != std::string::npos)
+    attributes.emplace("InversionTime", "");
+  else if (attributes.contains("InversionTime") && attributes["InversionTime"].empty())
+    attributes.erase("InversionTime");
+  attributes.erase("InstanceNumber");
+  attributes.erase("SOPInstanceUID");
+
+  const std::vector<Uint16> stored = Stored(series);
+  const auto [low, high] = std::minmax_element(stored.begin(), stored.end());
+  attributes.emplace("WindowCenter", DecimalString((double{0} + *low + *high) / 2));
+  attributes.emplace("WindowWidth", DecimalString(std::max(1.0, double{0} + *high - *low)));
+
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error)
+    throw Error(error == std::errc::no_space_on_device ? ErrorCode::kOutOfSpace : ErrorCode::kInternal,
+                "cannot make the folder " + folder.string() + ": " + error.message());
+  std::vector<std::filesystem::path> files;
+  const auto& d = series.direction;
+  const auto cells = static_cast<std::size_t>(series.size[0]) * static_cast<std::size_t>(series.size[1]);
+  for (int slice = 0; slice < series.size[2]; ++slice) {
+    DcmFileFormat object;
+    DcmDataset& dataset = *object.getDataset();
+    PutCommon(dataset, series, attributes);
+    std::array<double, 3> position{};
+    const double along = slice * series.spacing[2];
+    for (std::size_t i = 0; i < 3; ++i) position[i] = series.origin[i] + d[3 * i + 2] * along;
+    dataset.putAndInsertString(DCM_ImagePositionPatient, DecimalStrings(position).c_str());
+    const double location = position[0] * d[2] + position[1] * d[5] + position[2] * d[8];
+    dataset.putAndInsertString(DCM_SliceLocation, DecimalString(location).c_str());
+    dataset.putAndInsertString(DCM_InstanceNumber, std::to_string(slice + 1).c_str());
+    const std::string name =
+        series.sop_uid_prefix_name.empty() ? attributes["SeriesInstanceUID"] : series.sop_uid_prefix_name;
+    dataset.putAndInsertString(DCM_SOPInstanceUID, NamedUid(name + "/slice/" + std::to_string(slice + 1)).c_str());
+    dataset.putAndInsertUint16Array(DCM_PixelData, stored.data() + static_cast<std::size_t>(slice) * cells,
+                                    static_cast<unsigned long>(cells));
+    char file_name[24];
+    std::snprintf(file_name, sizeof file_name, "%03d.dcm", slice + 1);
+    files.push_back(folder / file_name);
+    errno = 0;
+    const OFCondition status = object.saveFile(OFFilename(files.back().c_str()), EXS_LittleEndianExplicit);
+    if (status.bad())
+      throw Error(errno == ENOSPC || errno == EDQUOT ? ErrorCode::kOutOfSpace : ErrorCode::kInternal,
+                  "cannot write " + files.back().string() + ": " + status.text());
+  }
+  return files;
+}
+
+}  // namespace glionode::dicom

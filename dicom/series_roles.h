@@ -15,10 +15,14 @@ struct SeriesFacts {
   /// Filled from instances; all zero for a CSV row.
   int instances = 0, frames = 0, rows = 0, columns = 0;
   std::vector<FrameGeometry> geometry;         ///< of all frames
+  std::vector<std::string> frame_instances;    ///< parallel to geometry: SOP Instance UID of the object of each frame
   std::vector<std::string> sop_instance_uids;  ///< sorted; parallel to nothing
+  bool mixed_matrix = false;                   ///< rows or columns differ between its images
 };
 
-/// Groups headers of one study by series. Order of the input does not matter.
+/// Groups headers of one study by series, sorted by Series Instance UID. Order of the input does not matter. Instances
+/// that a rejection note among the headers takes back are left out; so are objects that are no candidate image, where
+/// their series has candidate images (a series without any keeps its instances and has 0 frames).
 std::vector<SeriesFacts> SummarizeSeries(const std::vector<InstanceHeader>& headers);
 
 struct RoleVerdict {
@@ -28,7 +32,7 @@ struct RoleVerdict {
   std::string rule;  ///< name of the deciding rule
 };
 
-/// Judges one series by itself. Pure.
+/// Judges one series by itself, by the table in role_rules.cpp. Pure.
 RoleVerdict JudgeSeries(const SeriesFacts& series);
 
 struct JudgedSeries {
@@ -50,8 +54,9 @@ struct StudySelection {
   bool count_evidence = false;  ///< something in the headers proves that nothing is missing (design section 2)
 };
 
-/// Judges all series, then chooses one per wanted role (original before derived, coverage, resolution, slice count).
-/// Pure.
+/// Judges all series, also by their order (a T1 without a word on contrast, acquired after the injection, is `unsure`),
+/// then chooses one per wanted role: complete before incomplete, original before derived, coverage, resolution, slice
+/// count, then the last repeat. Reasons name the role. Pure.
 StudySelection SelectSeries(std::vector<SeriesFacts> series, const std::vector<Role>& wanted);
 
 }  // namespace glionode::dicom
