@@ -113,7 +113,8 @@ class Check:
             if quoted:
                 target = layer_of(name)
                 if target is None:
-                    if not (test and name.startswith("tests/")):
+                    beside = os.path.join(self.root, os.path.dirname(path), name)
+                    if not (test and (name.startswith("tests/") or os.path.exists(beside))):
                         self.complain(f'{where}: "{name}" is no path from the project\'s root')
                 elif target != layer and target not in allowed:
                     self.complain(f"{where}: {layer} must not include {target} ({name})")
