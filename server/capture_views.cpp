@@ -13,7 +13,7 @@ constexpr int kMainPixels = 256;
 constexpr double kMainPixelMm = 0.9;  // 230 mm: a head with some air around it
 constexpr int kMosaicPixels = 160;
 constexpr double kMosaicPixelMm = 1.4;
-constexpr double kMosaicOffsetsMm[] = {-30, -15, 0, 15, 30};
+constexpr double kMosaicOffsetsMm[] = {-20, 0, 20, 40};  // four a plane: the capture lays them out in rows of four
 
 struct Plane {
   char letter;

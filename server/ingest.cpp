@@ -120,9 +120,10 @@ bool Ingest::MayStillArrive(const std::string& study_uid) const {
 }
 
 int Ingest::SweepUnindexed() {
+  std::vector<std::string> files;
+  files_.ForEachInstance([&files](const std::string& file) { files.push_back(file); });
   std::vector<storage::InstanceRecord> found;
-  files_.ForEachInstance([&](const std::string& file) {
-    if (index_.HasFile(file)) return;
+  for (const std::string& file : index_.WithoutRow(files)) {
     try {
       storage::InstanceRecord record = Describe(files_.Root() / file, nullptr);
       record.file = file;
@@ -130,7 +131,7 @@ int Ingest::SweepUnindexed() {
     } catch (const Error& e) {
       LogError("ingest", file + " has no row in the index and cannot be read: " + e.what());
     }
-  });
+  }
   // In the order of arrival, so that the newest version of a UID becomes the current one.
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.received_at < b.received_at; });
   if (!found.empty()) index_.AddAll(found);

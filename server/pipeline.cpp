@@ -243,7 +243,7 @@ void Pipeline::Finish(const storage::JobRecord& job, const StudyInputs& inputs, 
   record.result_json = ReadFile(parts_.files.Root() / folder / "result.json");
   record.decision = nlohmann::json::parse(record.result_json).at("decision");
   record.created_at = context.now;  // what the report prints
-  parts_.jobs.Finish(job.id, record, NewObjects(job.study_uid, folder), parts_.clock.Wall());
+  parts_.jobs.Finish(job.id, record, NewObjects(job.study_uid, folder), context.now);
   LogInfo("pipeline", "study " + job.study_uid + " revision " + std::to_string(job.revision) + ": " + record.decision);
   const std::lock_guard lock(mutex_);
   ++counters_.jobs_done;

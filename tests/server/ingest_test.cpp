@@ -1,0 +1,107 @@
+#include "config/error.h"
+#include "dicom/header_reader.h"
+#include "node_fixture.h"
+
+#include <fstream>
+
+namespace glionode::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+class IngestTest : public NodeTest {};
+
+int FilesIn(const fs::path& folder) {
+  int count = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) count += entry.is_regular_file();
+  return count;
+}
+
+TEST_F(IngestTest, AnInstanceIsAFileAndARowAndItsStudyIsReceiving) {
+  PushStudy({.slices = 3});
+  EXPECT_EQ(FilesIn(files_->StagingDir()), 0);
+  const auto instances = index_->Instances(StudyUid());
+  ASSERT_EQ(instances.size(), 9u);
+  for (const auto& instance : instances) EXPECT_TRUE(fs::exists(files_->Root() / instance.file));
+  const auto study = index_->Find(StudyUid());
+  ASSERT_TRUE(study);
+  EXPECT_EQ(study->state, storage::StudyState::kReceiving);
+  EXPECT_EQ(study->from_ae, "PACS");
+}
+
+TEST_F(IngestTest, TheSameBytesAgainChangeNothing) {
+  PushStudy({.slices = 2});
+  const auto before = index_->Find(StudyUid());
+  const int files = FilesIn(files_->Root());
+  PushStudy({.slices = 2});
+  EXPECT_EQ(index_->Find(StudyUid())->changes, before->changes);
+  EXPECT_EQ(FilesIn(files_->Root()), files);
+}
+
+TEST_F(IngestTest, OtherBytesUnderAKnownUidAreKeptBesideTheOldFile) {
+  PushStudy({.slices = 2});
+  const auto before = index_->Instances(StudyUid());
+  PushStudy({.slices = 2, .content = "b"});
+  const auto after = index_->Instances(StudyUid());
+  ASSERT_EQ(after.size(), before.size());
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    EXPECT_NE(after[i].file, before[i].file);
+    EXPECT_TRUE(fs::exists(files_->Root() / before[i].file));
+  }
+}
+
+TEST_F(IngestTest, ADataSetThatNamesAnotherInstanceThanTheCommandIsRefused) {
+  const auto made = MakeStudy({.roles = {"t1"}, .slices = 2});
+  dicom::ReceivedInstance instance;
+  instance.staged_file = files_->StagingDir() / "wrong";
+  fs::copy_file(made.at("t1")[0], instance.staged_file);
+  instance.sop_class_uid = dicom::ReadHeader(made.at("t1")[0]).sop_class_uid;
+  instance.sop_instance_uid = "1.2.3";
+  try {
+    ingest_->Store(instance);
+    FAIL() << "accepted";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.Code(), ErrorCode::kWrongSopClass);
+  }
+  EXPECT_FALSE(fs::exists(instance.staged_file));
+  EXPECT_FALSE(index_->Find(StudyUid()));
+}
+
+TEST_F(IngestTest, GarbageIsRefusedAndLeavesNothing) {
+  dicom::ReceivedInstance instance;
+  instance.staged_file = files_->StagingDir() / "garbage";
+  std::ofstream(instance.staged_file) << "no DICOM at all";
+  EXPECT_THROW(ingest_->Store(instance), Error);
+  EXPECT_EQ(FilesIn(files_->StagingDir()), 0);
+}
+
+TEST_F(IngestTest, AFileWithoutARowGetsOneAtTheNextStart) {
+  const auto made = MakeStudy({.roles = {"t1"}, .slices = 2});
+  const auto header = dicom::ReadHeader(made.at("t1")[0]);
+  const fs::path staged = files_->StagingDir() / "x";
+  fs::copy_file(made.at("t1")[0], staged);
+  files_->CommitInstance(staged, header.study_uid, header.sop_instance_uid);  // the crash comes here
+  Reopen();
+  EXPECT_EQ(ingest_->SweepUnindexed(), 1);
+  ASSERT_EQ(index_->Instances(StudyUid()).size(), 1u);
+  EXPECT_EQ(ingest_->SweepUnindexed(), 0);
+  // The PACS was not told Success and sends it again: known now, nothing twice.
+  Push(made.at("t1")[0]);
+  EXPECT_EQ(index_->Instances(StudyUid()).size(), 1u);
+  EXPECT_EQ(index_->Find(StudyUid())->changes, 1);
+}
+
+TEST_F(IngestTest, AnOpenOrLostAssociationMayStillBringImages) {
+  const auto made = MakeStudy({.roles = {"t1"}, .slices = 2});
+  Push(made.at("t1")[0]);
+  EXPECT_TRUE(ingest_->MayStillArrive(StudyUid()));
+  ingest_->AssociationEnded({{"PACS", "GLIONODE", "127.0.0.1", association_}, true});
+  EXPECT_FALSE(ingest_->MayStillArrive(StudyUid()));
+  ++association_;
+  Push(made.at("t1")[1]);
+  ingest_->AssociationEnded({{"PACS", "GLIONODE", "127.0.0.1", association_}, false});
+  EXPECT_TRUE(ingest_->MayStillArrive(StudyUid()));
+}
+
+}  // namespace
+}  // namespace glionode::server

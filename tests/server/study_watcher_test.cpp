@@ -1,0 +1,239 @@
+#include "dicom/header_reader.h"
+#include "dicom/mr_writer.h"
+#include "node_fixture.h"
+
+namespace glionode::server {
+namespace {
+
+using storage::StudyState;
+
+StudySettings Times() {
+  StudySettings settings;
+  settings.quiet_seconds = 60;
+  settings.incomplete_wait_seconds = 3600;
+  settings.max_wait_seconds = 14400;
+  settings.settle_seconds = 5;
+  return settings;
+}
+
+// --- JudgeWaiting
+
+TEST(JudgeWaiting, ACompleteStudyStartsWhenItIsQuiet) {
+  EXPECT_EQ(JudgeWaiting({.since_first_s = 100, .since_last_s = 59, .complete = true}, Times()), WaitingVerdict::kWait);
+  EXPECT_EQ(JudgeWaiting({.since_first_s = 100, .since_last_s = 60, .complete = true}, Times()),
+            WaitingVerdict::kStart);
+}
+
+TEST(JudgeWaiting, AMissingRoleIsWaitedForLonger) {
+  EXPECT_EQ(JudgeWaiting({.since_first_s = 3599, .since_last_s = 3599}, Times()), WaitingVerdict::kWait);
+  EXPECT_EQ(JudgeWaiting({.since_first_s = 3700, .since_last_s = 3600}, Times()), WaitingVerdict::kStart);
+}
+
+TEST(JudgeWaiting, NothingWaitsLongerThanTheLongestTime) {
+  EXPECT_EQ(JudgeWaiting({.since_first_s = 14400, .since_last_s = 1, .complete = false}, Times()),
+            WaitingVerdict::kStartStillArriving);
+  EXPECT_EQ(JudgeWaiting({.since_first_s = 14400, .since_last_s = 61, .complete = false}, Times()),
+            WaitingVerdict::kStart);
+}
+
+TEST(JudgeWaiting, AnEarlyStartNeedsEvidenceAndEndedAssociations) {
+  StudySettings settings = Times();
+  settings.early_start = true;
+  WaitingFacts facts{
+      .since_first_s = 10, .since_last_s = 6, .complete = true, .count_evidence = true, .may_still_arrive = false};
+  EXPECT_EQ(JudgeWaiting(facts, settings), WaitingVerdict::kStart);
+  facts.may_still_arrive = true;
+  EXPECT_EQ(JudgeWaiting(facts, settings), WaitingVerdict::kWait);
+  facts.may_still_arrive = false;
+  facts.count_evidence = false;
+  EXPECT_EQ(JudgeWaiting(facts, settings), WaitingVerdict::kWait);
+}
+
+// --- the watcher
+
+class WatcherTest : public NodeTest {};
+
+StudyInputs InputsOf(const storage::JobRecord& job) { return InputsFromJson(nlohmann::json::parse(job.inputs_json)); }
+
+TEST_F(WatcherTest, AQuietCompleteStudyBecomesOneJob) {
+  auto watcher = MakeWatcher(Times());
+  PushStudy({});
+  EXPECT_EQ(watcher->Tick(Bundle()), 0);
+  clock_.Advance(59);
+  EXPECT_EQ(watcher->Tick(Bundle()), 0);
+  clock_.Advance(2);
+  EXPECT_EQ(watcher->Tick(Bundle()), 1);
+  EXPECT_EQ(watcher->Tick(Bundle()), 0);
+  ASSERT_EQ(jobs_->OfStudy(StudyUid()).size(), 1u);
+  const StudyInputs inputs = InputsOf(jobs_->OfStudy(StudyUid())[0]);
+  EXPECT_EQ(inputs.inputs.size(), 3u);
+  EXPECT_TRUE(inputs.reasons.empty());
+  EXPECT_EQ(index_->Find(StudyUid())->state, StudyState::kReady);
+}
+
+TEST_F(WatcherTest, AnImageStartsTheQuietTimeAnew) {
+  auto watcher = MakeWatcher(Times());
+  PushStudy({.roles = {"t1", "t2", "t1ce"}});
+  watcher->Tick(Bundle());
+  clock_.Advance(50);
+  PushStudy({.roles = {"flair"}});
+  watcher->Tick(Bundle());
+  clock_.Advance(50);
+  EXPECT_EQ(watcher->Tick(Bundle()), 0);
+  clock_.Advance(11);
+  EXPECT_EQ(watcher->Tick(Bundle()), 1);
+}
+
+TEST_F(WatcherTest, WithoutARuleNothingIsEvaluated) {
+  auto watcher = MakeWatcher(Times(), {});
+  PushStudy({});
+  watcher->Tick(Bundle());
+  clock_.Advance(1);
+  watcher->Tick(Bundle());
+  EXPECT_EQ(index_->Find(StudyUid())->state, StudyState::kIgnored);
+  clock_.Advance(100000);
+  watcher->Tick(Bundle());
+  EXPECT_TRUE(jobs_->OfStudy(StudyUid()).empty());
+}
+
+TEST_F(WatcherTest, AMissingSeriesIsWaitedForThenSaid) {
+  auto watcher = MakeWatcher(Times());
+  PushStudy({.roles = {"t1", "t1ce"}});
+  watcher->Tick(Bundle());
+  clock_.Advance(100);
+  EXPECT_EQ(watcher->Tick(Bundle()), 0);
+  clock_.Advance(3600);
+  EXPECT_EQ(watcher->Tick(Bundle()), 1);
+  const StudyInputs inputs = InputsOf(jobs_->OfStudy(StudyUid())[0]);
+  ASSERT_FALSE(inputs.reasons.empty());
+  EXPECT_EQ(inputs.reasons[0].code, ReasonCode::kMissingRole);
+}
+
+TEST_F(WatcherTest, AMissingSliceIsAReason) {
+  auto watcher = MakeWatcher(Times());
+  auto made = MakeStudy({});
+  made["t2"].erase(made["t2"].begin() + 5);
+  for (const auto& [role, files] : made)
+    for (const auto& file : files) Push(file);
+  watcher->Tick(Bundle());
+  clock_.Advance(4000);
+  EXPECT_EQ(watcher->Tick(Bundle()), 1);
+  const StudyInputs inputs = InputsOf(jobs_->OfStudy(StudyUid())[0]);
+  ASSERT_EQ(inputs.reasons.size(), 1u);
+  EXPECT_EQ(inputs.reasons[0].code, ReasonCode::kIncompleteSeries);
+}
+
+TEST_F(WatcherTest, TwoPatientsInOneStudyAreParked) {
+  auto watcher = MakeWatcher(Times());
+  PushStudy({.roles = {"t1", "t2"}});
+  PushStudy({.patient_id = "P2", .roles = {"t1ce"}});
+  watcher->Tick(Bundle());
+  clock_.Advance(61);
+  EXPECT_EQ(watcher->Tick(Bundle()), 0);
+  const auto study = index_->Find(StudyUid());
+  EXPECT_EQ(study->state, StudyState::kParked);
+  EXPECT_EQ(study->why.rfind("mixed_identity", 0), 0u) << study->why;
+  EXPECT_TRUE(jobs_->OfStudy(StudyUid()).empty());
+}
+
+TEST_F(WatcherTest, ACorrectionToOnePatientUnparks) {
+  auto watcher = MakeWatcher(Times());
+  PushStudy({.roles = {"t1", "t2"}});
+  PushStudy({.patient_id = "P2", .roles = {"t1ce"}});
+  watcher->Tick(Bundle());
+  clock_.Advance(61);
+  watcher->Tick(Bundle());
+  PushStudy({.patient_id = "P1", .roles = {"t1ce"}});
+  watcher->Tick(Bundle());
+  clock_.Advance(61);
+  EXPECT_EQ(watcher->Tick(Bundle()), 1);
+}
+
+TEST_F(WatcherTest, NoPatientIdIsParked) {
+  auto watcher = MakeWatcher(Times());
+  PushStudy({.patient_id = ""});
+  watcher->Tick(Bundle());
+  clock_.Advance(61);
+  EXPECT_EQ(watcher->Tick(Bundle()), 0);
+  EXPECT_EQ(index_->Find(StudyUid())->why.rfind("no_patient_id", 0), 0u);
+}
+
+TEST_F(WatcherTest, NothingStartsWhileNoBundleHasProvenItself) {
+  auto watcher = MakeWatcher(Times());
+  PushStudy({});
+  watcher->Tick(std::nullopt);
+  clock_.Advance(1000);
+  EXPECT_EQ(watcher->Tick(std::nullopt), 0);
+  EXPECT_EQ(index_->Find(StudyUid())->state, StudyState::kReceiving);
+  EXPECT_EQ(watcher->Tick(Bundle()), 1);
+}
+
+TEST_F(WatcherTest, WaitingGoesOnAcrossARestart) {
+  auto watcher = MakeWatcher(Times());
+  PushStudy({});
+  watcher->Tick(Bundle());
+  clock_.Advance(40);
+  watcher.reset();
+  Reopen();
+  watcher = MakeWatcher(Times());
+  EXPECT_EQ(watcher->Tick(Bundle()), 0);
+  clock_.Advance(21);
+  EXPECT_EQ(watcher->Tick(Bundle()), 1);
+}
+
+TEST_F(WatcherTest, AWallClockThatJumpsStartsNothing) {
+  auto watcher = MakeWatcher(Times());
+  PushStudy({});
+  watcher->Tick(Bundle());
+  clock_.wall += WallMs{365} * 24 * 3600 * 1000;
+  EXPECT_EQ(watcher->Tick(Bundle()), 0);
+  clock_.wall -= WallMs{730} * 24 * 3600 * 1000;
+  EXPECT_EQ(watcher->Tick(Bundle()), 0);
+  clock_.steady += std::chrono::seconds(61);
+  EXPECT_EQ(watcher->Tick(Bundle()), 1);
+}
+
+TEST_F(WatcherTest, AnotherSeriesOfAReportedStudyOpensNoRevision) {
+  auto watcher = MakeWatcher(Times());
+  PushStudy({});
+  watcher->Tick(Bundle());
+  clock_.Advance(61);
+  ASSERT_EQ(watcher->Tick(Bundle()), 1);
+  const auto job = jobs_->Claim("test", clock_.Wall(), clock_.Wall() + 1000);
+  storage::ResultRecord result;
+  result.decision = "recurrence";
+  result.result_json = "{}";
+  jobs_->Finish(job->id, result, {}, clock_.Wall());
+  PushStudy({.roles = {"flair"}});
+  EXPECT_EQ(index_->Find(StudyUid())->state, StudyState::kReceiving);
+  watcher->Tick(Bundle());
+  clock_.Advance(61);
+  EXPECT_EQ(watcher->Tick(Bundle()), 0);
+  EXPECT_EQ(index_->Find(StudyUid())->state, StudyState::kReported);
+  EXPECT_EQ(jobs_->OfStudy(StudyUid()).size(), 1u);
+}
+
+TEST_F(WatcherTest, ChangedInputOfAReportedStudyOpensTheNextRevision) {
+  auto watcher = MakeWatcher(Times());
+  PushStudy({});
+  watcher->Tick(Bundle());
+  clock_.Advance(61);
+  ASSERT_EQ(watcher->Tick(Bundle()), 1);
+  const auto job = jobs_->Claim("test", clock_.Wall(), clock_.Wall() + 1000);
+  storage::ResultRecord result;
+  result.decision = "recurrence";
+  result.result_json = "{}";
+  jobs_->Finish(job->id, result, {}, clock_.Wall());
+  PushStudy({.roles = {"t2"}, .content = "b"});
+  watcher->Tick(Bundle());
+  clock_.Advance(61);
+  EXPECT_EQ(watcher->Tick(Bundle()), 1);
+  const auto jobs = jobs_->OfStudy(StudyUid());
+  ASSERT_EQ(jobs.size(), 2u);
+  EXPECT_EQ(jobs[0].revision, 2);
+  EXPECT_NE(jobs[0].input_key, jobs[1].input_key);
+  EXPECT_EQ(DescribeChange(InputsOf(jobs[1]), InputsOf(jobs[0])), "images of the T2 series were replaced");
+}
+
+}  // namespace
+}  // namespace glionode::server
