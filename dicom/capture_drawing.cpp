@@ -129,9 +129,16 @@ void Canvas::FittedText(double x, double y, double width, const std::string& tex
 
 std::vector<std::string> Canvas::Lines(double width, const std::string& text, const TextStyle& style) {
   std::vector<std::string> lines;
-  std::istringstream words(text);
-  std::string word, line;
-  while (words >> word) {
+  std::vector<std::string> words;
+  std::istringstream in(text);
+  for (std::string word; in >> word;) {
+    if (word.front() == '%' && !words.empty())
+      words.back() += " " + word;  // "83 %" stays on one line
+    else
+      words.push_back(word);
+  }
+  std::string line;
+  for (std::string word : words) {
     while (TextWidth(word, style) > width && word.size() > 1) {  // a word longer than a line is cut where it must be
       std::size_t fits = word.size();
       while (fits > 1 && TextWidth(word.substr(0, fits), style) > width) --fits;

@@ -58,9 +58,9 @@ struct Fact {
 
 std::vector<Fact> Facts(const ReportContent& content) {
   std::vector<Fact> facts = {{"Study date", DateLabel(content.study_date), 1}, {"Model", ModelText(content), 2}};
-  if (!content.intended_use.empty()) facts.push_back({"Model is for", FoldToAscii(content.intended_use), 4});
+  if (!content.intended_use.empty()) facts.push_back({"Model is for", FoldToAscii(content.intended_use), 6});
   facts.push_back({"Model's record",
-                   content.evaluation.empty() ? "no evaluation is on record" : FoldToAscii(content.evaluation), 5});
+                   content.evaluation.empty() ? "no evaluation is on record" : FoldToAscii(content.evaluation), 9});
   facts.push_back({"Software", FoldToAscii(content.software), 2});
   return facts;
 }
@@ -69,11 +69,11 @@ std::vector<Fact> Facts(const ReportContent& content) {
 void DrawFacts(Canvas& canvas, const std::vector<Fact>& facts, const Box& box) {
   double y = box.y + 18;
   for (const Fact& fact : facts) {
-    const TextStyle value_style{20, palette::kText};
-    const int lines = std::min(fact.max_lines, canvas.LineCount(box.width, fact.value, value_style));
-    if (y + 24 + (lines - 1) * 26 > box.y + box.height) return;
+    const int room = static_cast<int>((box.y + box.height - y - 24) / 26) + 1;
+    if (y + 24 > box.y + box.height) return;
     canvas.Text(box.x, y, fact.name, {18, palette::kDim});
-    y = canvas.Paragraph(box.x, y + 24, box.width, fact.value, value_style, fact.max_lines) + 6;
+    y = canvas.Paragraph(box.x, y + 24, box.width, fact.value, {20, palette::kText}, std::min(room, fact.max_lines)) +
+        6;
   }
 }
 

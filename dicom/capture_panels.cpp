@@ -33,14 +33,19 @@ Box Fit(const Crop& crop, const Box& box) {
   return {box.x + (box.width - width) / 2, box.y + (box.height - height) / 2, width, height};
 }
 
+/// On a dark plate: a white letter would vanish on a white skull.
+void DrawMark(Canvas& canvas, double centre_x, double base_y, const char* letter, double size) {
+  canvas.Fill({centre_x - size * 0.5, base_y - size * 0.86, size, size * 1.04}, palette::kBackground, 0.65);
+  canvas.Text(centre_x, base_y, letter, {size, palette::kText, true}, Align::kCentre);
+}
+
 void DrawMarks(Canvas& canvas, Plane plane, const Box& box, double size) {
   const Marks marks = MarksOf(plane);
-  const TextStyle style{size, palette::kText, true};
   const double middle_x = box.x + box.width / 2, middle_y = box.y + box.height / 2 + size * 0.36;
-  canvas.Text(box.x + 5, middle_y, marks.left, style, Align::kLeft, true);
-  canvas.Text(box.x + box.width - 5, middle_y, marks.right, style, Align::kRight, true);
-  canvas.Text(middle_x, box.y + size, marks.top, style, Align::kCentre, true);
-  canvas.Text(middle_x, box.y + box.height - 6, marks.bottom, style, Align::kCentre, true);
+  DrawMark(canvas, box.x + 3 + size / 2, middle_y, marks.left, size);
+  DrawMark(canvas, box.x + box.width - 3 - size / 2, middle_y, marks.right, size);
+  DrawMark(canvas, middle_x, box.y + size, marks.top, size);
+  DrawMark(canvas, middle_x, box.y + box.height - 6, marks.bottom, size);
 }
 
 void DrawLengthScale(Canvas& canvas, const Box& picture, const Crop& crop, double pixel_mm, const Box& box) {
@@ -105,7 +110,7 @@ double DrawHeader(Canvas& canvas, const ReportContent& content, const std::strin
   canvas.FittedText(kMargin, 52, right - width - 2 * kMargin, headline, {38, palette::kText, true});
   const std::string revision = RevisionSentence(content);
   if (revision.empty()) return 84;
-  return canvas.Paragraph(kMargin, 90, canvas.Width() - 2 * kMargin, revision, {20, palette::kWarning}, 2) - 4;
+  return canvas.Paragraph(kMargin, 90, canvas.Width() - 2 * kMargin, revision, {20, palette::kWarning}, 3) - 4;
 }
 
 void DrawView(Canvas& canvas, const SliceView& view, const Window& window, const Crop& crop, const Box& box,
@@ -154,7 +159,8 @@ void DrawProbabilityBar(Canvas& canvas, const ReportContent& content, const Box&
   const double right = box.x + box.width, text_y = box.y + 26, bar_y = box.y + 62, bar_height = 34;
   canvas.Text(box.x, text_y, "Recurrence " + PercentLabel(1 - printed), {28, palette::kRecurrence, true});
   canvas.Text(right, text_y, "Necrosis " + PercentLabel(printed), {28, palette::kNecrosis, true}, Align::kRight);
-  canvas.Text((box.x + right) / 2, text_y, "estimated probability", {20, palette::kDim}, Align::kCentre);
+  canvas.Text((box.x + right) / 2, text_y, "estimated probability (scale: of necrosis)", {20, palette::kDim},
+              Align::kCentre);
 
   canvas.Fill({box.x, bar_y, place(low) - box.x, bar_height}, palette::kRecurrence);
   canvas.Fill({place(high), bar_y, right - place(high), bar_height}, palette::kNecrosis);
@@ -170,10 +176,18 @@ void DrawProbabilityBar(Canvas& canvas, const ReportContent& content, const Box&
   // Names and limits stand below the bar, where the marker never covers them.
   const TextStyle tick{18, palette::kDim};
   const double tick_y = bar_y + bar_height + 24;
-  canvas.Text(box.x, tick_y, "0 %", tick);
-  canvas.Text(right, tick_y, "100 % necrosis", tick, Align::kRight);
-  if (low > 0.08) canvas.Text(place(low), tick_y, PercentLabel(low), tick, Align::kCentre);
-  if (high < 0.78 && band.width > 60) canvas.Text(place(high), tick_y, PercentLabel(high), tick, Align::kCentre);
+  const double label = 70;  // room for "35 %"
+  if (band.x - box.x > label) canvas.Text(box.x, tick_y, "0 %", tick);
+  if (right - band.x - band.width > label + 20) canvas.Text(right, tick_y, "100 %", tick, Align::kRight);
+  const auto limit = [&](double x, const std::string& text) {
+    canvas.Text(std::clamp(x, box.x + 25, right - 25), tick_y, text, tick, Align::kCentre);
+  };
+  if (band.width > label) {
+    limit(band.x, PercentLabel(low));
+    limit(band.x + band.width, PercentLabel(high));
+  } else {
+    limit(band.x + band.width / 2, PercentText(low) + " - " + PercentLabel(high));
+  }
   const auto name = [&](const std::string& text, double from, double to, Color color) {
     const TextStyle style{18, color, true};
     if (to - from > canvas.TextWidth(text, style) + 90)
@@ -181,7 +195,7 @@ void DrawProbabilityBar(Canvas& canvas, const ReportContent& content, const Box&
   };
   name("recurrence", box.x, place(low), palette::kRecurrence);
   name("indeterminate", place(low), place(high), palette::kText);
-  name("necrosis", place(high), right - 100, palette::kNecrosis);
+  name("necrosis", place(high), right, palette::kNecrosis);
 }
 
 }  // namespace glionode::dicom
