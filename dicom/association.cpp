@@ -369,34 +369,6 @@ bool Association::Answer(T_ASC_PresentationContextID context_id, const T_DIMSE_C
 
 }  // namespace
 
-bool ReceiverStatistics::Enter(std::uint64_t limit) {
-  std::uint64_t open = open_associations_;
-  while (open < limit)
-    if (open_associations_.compare_exchange_weak(open, open + 1)) return true;
-  return false;
-}
-
-void ReceiverStatistics::Leave() { --open_associations_; }
-
-void ReceiverStatistics::Refuse(const std::string& word) {
-  const std::lock_guard lock(mutex_);
-  ++refusals_[word];
-}
-
-ReceiverCounters ReceiverStatistics::Snapshot() const {
-  ReceiverCounters counters;
-  counters.associations = associations;
-  counters.open_associations = open_associations_;
-  counters.open_connections = open_connections;
-  counters.echoes = echoes;
-  counters.instances = instances;
-  counters.bytes = bytes;
-  counters.failures = failures;
-  const std::lock_guard lock(mutex_);
-  counters.refusals = refusals_;
-  return counters;
-}
-
 void ServeConnection(const ReceiverContext& context, std::shared_ptr<WatchedSocket> socket,
                      const std::string& address) {
   try {

@@ -136,13 +136,15 @@ TEST(Sender, AFileThatIsNone) {
 TEST(Sender, APeerThatGoesAwayInTheMiddle) {
   Node node;
   const auto object = WriteObject(node.folder.Path() / "o", "1.2.3");
+  std::thread ending;
   node.sink.on_store = [&](const ReceivedInstance&) {
     // The receiver ends while it serves: from another thread, for it waits for this one.
-    static std::thread ending([&] { node.receiver->Drain(0); });
-    if (ending.joinable()) ending.detach();
+    if (!ending.joinable()) ending = std::thread([&] { node.receiver->Drain(0); });
     throw Error(ErrorCode::kBusy, "going away");
   };
   const auto results = SendObjects(node.AsPeer(), FromPacs(), {object, object, object, object, object, object});
+  ASSERT_TRUE(ending.joinable());
+  ending.join();
   ASSERT_EQ(results.size(), 6U);
   for (const auto& result : results) EXPECT_EQ(result.outcome, SendOutcome::kTransient) << result.text;
   EXPECT_TRUE(Eventually([&] { return node.receiver->Counters().open_connections == 0; }));
