@@ -16,7 +16,7 @@ class SineTable {
       values_[i] = static_cast<float>(std::sin(6.283185307179586 * static_cast<double>(i) / kSize));
   }
   float operator()(float turns) const {
-    const auto i = static_cast<int>(std::floor(turns * kSize));
+    const auto i = static_cast<int>(turns * kSize + 1024.0F * kSize);  // positive: cutting off is rounding down
     return values_[static_cast<std::size_t>(i) & (kSize - 1)];
   }
 
@@ -26,17 +26,21 @@ class SineTable {
 };
 const SineTable kSine;
 
-float Square(float x) { return x * x; }
+inline float Square(float x) { return x * x; }
 
-/// Signed distance to an ellipsoid, good near its surface.
-float Ellipsoid(float x, float y, float z, float rx, float ry, float rz) {
-  const float px = x / rx, py = y / ry, pz = z / rz;
-  const float k0 = std::sqrt(px * px + py * py + pz * pz);
-  const float k1 = std::sqrt(Square(px / rx) + Square(py / ry) + Square(pz / rz));
-  return k1 > 0 ? k0 * (k0 - 1) / k1 : -std::min({rx, ry, rz});
+/// Signed distance to an ellipsoid, good near its surface; far outside only "far".
+inline float Ellipsoid(float x, float y, float z, float rx, float ry, float rz) {
+  const float ix = 1 / rx, iy = 1 / ry, iz = 1 / rz;
+  const float px = x * ix, py = y * iy, pz = z * iz;
+  const float square = px * px + py * py + pz * pz;
+  const float smallest = std::min(rx, std::min(ry, rz));
+  if (square > 2.25F) return 0.5F * smallest;
+  const float k0 = std::sqrt(square);
+  const float k1 = std::sqrt(Square(px * ix) + Square(py * iy) + Square(pz * iz));
+  return k1 > 0 ? k0 * (k0 - 1) / k1 : -smallest;
 }
 
-float Mix(float a, float b, float share) { return a + share * (b - a); }
+inline float Mix(float a, float b, float share) { return a + share * (b - a); }
 
 /// Distance to the segment from a to b.
 float Segment(float x, float y, float z, const float (&a)[3], const float (&b)[3]) {

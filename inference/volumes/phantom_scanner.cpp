@@ -239,7 +239,8 @@ Volume Render(const Anatomy& anatomy, const Protocol& p, std::uint64_t seed, int
         const float real = value + sigma * gauss[bits & (kTable - 1)],
                     imaginary = sigma * gauss[bits >> 15 & (kTable - 1)];
         bits >>= 30;
-        v.voxels[at] = std::min(4095.0F, std::floor(std::sqrt(real * real + imaginary * imaginary) + 0.5F));
+        v.voxels[at] =
+            static_cast<float>(std::min(4095, static_cast<int>(std::sqrt(real * real + imaginary * imaginary) + 0.5F)));
       }
     }
   return v;
