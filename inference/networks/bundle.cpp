@@ -5,8 +5,6 @@
 #include "inference/networks/bundle_json.h"
 #include "inference/networks/file_io.h"
 
-#include <cmath>
-
 namespace glionode::networks {
 
 namespace {
@@ -37,13 +35,6 @@ std::string BundleSha256(const std::filesystem::path& folder) {
 
 std::string PatientHash(const std::string& salt, const std::string& patient) {
   return Sha256Hex(salt + "\n" + patient);
-}
-
-Decision Decide(double probability_of_necrosis, const std::array<double, 2>& abstain) {
-  if (!std::isfinite(probability_of_necrosis)) return Decision::kNotEvaluable;
-  if (probability_of_necrosis < abstain[0]) return Decision::kRecurrence;
-  if (probability_of_necrosis > abstain[1]) return Decision::kNecrosis;
-  return Decision::kIndeterminate;
 }
 
 }  // namespace glionode::networks

@@ -48,7 +48,4 @@ std::string BundleSha256(const std::filesystem::path& folder);
 /// Salted hash of a patient's identity as it stands in bundle.json.
 std::string PatientHash(const std::string& salt, const std::string& patient);
 
-/// Decision of the design section 1 for p = probability of necrosis.
-Decision Decide(double probability_of_necrosis, const std::array<double, 2>& abstain);
-
 }  // namespace glionode::networks

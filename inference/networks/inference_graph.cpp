@@ -9,14 +9,15 @@ namespace glionode::networks {
 
 namespace {
 std::string List(const torch::ExpandingArray<3>& values) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < 3; ++i) text += (i ? ", " : "") + std::to_string((*values)[i]);
+  std::string text;
+  for (const auto value : *values) text.append(text.empty() ? "[" : ", ").append(std::to_string(value));
   return text + "]";
 }
 }  // namespace
 
 std::string GraphWriter::Assign(const std::string& expression) {
-  const std::string name = "v" + std::to_string(values_++);
+  std::string name = "v";
+  name += std::to_string(values_++);
   source_ += "  " + name + " = " + expression + "\n";
   return name;
 }
@@ -65,7 +66,8 @@ InferenceGraph::InferenceGraph(Network& network) : impl_(std::make_unique<Impl>(
   const std::string result = network.Describe(writer, "x");
   torch::jit::Module module("network");
   for (std::size_t i = 0; i < writer.Constants().size(); ++i)
-    module.register_parameter((i % 2 ? "bias" : "weight") + std::to_string(i / 2), writer.Constants()[i], false);
+    module.register_parameter(std::string(i % 2 ? "bias" : "weight").append(std::to_string(i / 2)),
+                              writer.Constants()[i], false);
   module.define("def forward(self, x):\n" + writer.Source() + "  return " + result + "\n");
   module.eval();
   auto frozen = torch::jit::freeze(module);  // both functions want an lvalue

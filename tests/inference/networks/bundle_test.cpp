@@ -1,0 +1,157 @@
+#include "inference/networks/bundle.h"
+
+#include "config/sha256.h"
+#include "inference/networks/bundle_json.h"
+#include "inference/networks/half.h"
+#include "tests/inference/networks/toy.h"
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+namespace glionode::networks {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+BundleInfo Filled() {
+  BundleInfo info = ToyInfo();
+  info.calibration_slope = 1.25;
+  info.calibration_intercept = -0.5;
+  info.abstain = {0.3, 0.7};
+  info.reference_seed = 18446744073709551615u;
+  info.reference_input_sha256 = std::string(64, 'a');
+  info.reference_probability_of_necrosis = 0.4;
+  info.weights_sha256 = Sha256Hex("weights");
+  info.training_json = R"({"cohort":"c.csv","seed":3})";
+  info.patient_hash_salt = "salt";
+  info.patient_hashes = {PatientHash("salt", "p1")};
+  return info;
+}
+
+TEST(Bundle, ReadsWhatItWrites) {
+  TempFolder folder;
+  const BundleInfo info = Filled();
+  Spill(folder.Path() / "weights.safetensors", "weights");
+  WriteBundle(folder.Path(), info);
+  const BundleInfo back = ReadBundle(folder.Path());
+  EXPECT_EQ(EncodeBundleJson(back), EncodeBundleJson(info));
+  EXPECT_EQ(back.network.sequences, info.network.sequences);
+  EXPECT_EQ(back.reference_seed, info.reference_seed);
+  EXPECT_EQ(back.patient_hashes, info.patient_hashes);
+  EXPECT_EQ(back.training_json, info.training_json);
+  EXPECT_EQ(back.shape, 16);
+  EXPECT_FALSE(std::filesystem::exists(folder.Path() / "bundle.json.tmp"));
+}
+
+TEST(Bundle, HoldsTheKeysOfTheDesign) {
+  const json bundle = json::parse(EncodeBundleJson(Filled()));
+  for (const char* key :
+       {"name", "version", "license", "intended_use", "domain", "network", "preprocessing", "calibration", "abstain",
+        "limits", "domain_statistics", "training", "evaluation", "reference", "weights_sha256"})
+    EXPECT_TRUE(bundle.contains(key)) << key;
+  EXPECT_EQ(bundle["network"]["sequences"], json({"t1", "t2", "t1ce"}));
+  EXPECT_EQ(bundle["preprocessing"]["shape"], json({16, 16, 16}));
+}
+
+TEST(Bundle, TamperedWeightsAreRefused) {
+  TempFolder folder;
+  WriteBundle(folder.Path(), Filled());
+  ErrorCode code = ErrorCode::kInternal;
+  EXPECT_THAT(ErrorOf([&] { ReadBundle(folder.Path()); }, &code), HasSubstr("weights.safetensors"));
+  EXPECT_EQ(code, ErrorCode::kMissingPart);
+  Spill(folder.Path() / "weights.safetensors", "weightz");
+  EXPECT_THAT(ErrorOf([&] { ReadBundle(folder.Path()); }, &code), HasSubstr("bundle.json: weights_sha256: "));
+  EXPECT_EQ(code, ErrorCode::kBadDataset);
+  std::filesystem::remove(folder.Path() / "bundle.json");
+  EXPECT_THAT(ErrorOf([&] { ReadBundle(folder.Path()); }, &code), HasSubstr("bundle.json"));
+  EXPECT_EQ(code, ErrorCode::kMissingPart);
+}
+
+TEST(Bundle, HashCoversBothFiles) {
+  TempFolder folder;
+  Spill(folder.Path() / "weights.safetensors", "weights");
+  WriteBundle(folder.Path(), Filled());
+  const std::string before = BundleSha256(folder.Path());
+  EXPECT_EQ(before.size(), 64u);
+  BundleInfo other = Filled();
+  other.abstain = {0.3, 0.71};
+  WriteBundle(folder.Path(), other);
+  const std::string after = BundleSha256(folder.Path());
+  EXPECT_NE(before, after);
+  Spill(folder.Path() / "weights.safetensors", "weightz");
+  EXPECT_NE(BundleSha256(folder.Path()), after);
+}
+
+struct Change {
+  const char* pointer;
+  json value;
+  const char* complaint;
+};
+
+TEST(Bundle, EveryBadKeyIsNamedWithItsFile) {
+  const Change changes[] = {
+      {"/name", 3, "b.json: name: must be a text"},
+      {"/domain", "", "b.json: domain: is empty"},
+      {"/network/type", "resnet18",
+       "b.json: network.type: 'resnet18' is unknown; expected one of resnet10, mresnet, vgg16"},
+      {"/network/width", "1", "b.json: network.width: must be a number"},
+      {"/network/width", 0, "b.json: network.width: must be between"},
+      {"/network/layout", "wide", "b.json: network.layout: 'wide' is unknown"},
+      {"/network/sequences", json::array({"t1", "flair"}), "b.json: network.sequences: \"flair\" is no sequence"},
+      {"/network/sequences", json::array({"t1", "t1"}), "named twice"},
+      {"/network/sequences", json::array(), "b.json: network.sequences: must be a list"},
+      {"/network/dropout", 0.5, "b.json: network.dropout: is unknown"},
+      {"/preprocessing/shape", json::array({96, 96, 48}), "b.json: preprocessing.shape: must be a list of three equal"},
+      {"/preprocessing/shape", 96, "b.json: preprocessing.shape: must be a list of three equal"},
+      {"/preprocessing/shape", json::array({4096, 4096, 4096}), "b.json: preprocessing.shape: must be between"},
+      {"/preprocessing/orientation", "RAS", "b.json: preprocessing.orientation: 'RAS' is unknown; expected LPS"},
+      {"/preprocessing/bias_correction", 1, "b.json: preprocessing.bias_correction: must be true or false"},
+      {"/calibration/slope", -1, "b.json: calibration.slope: must be between"},
+      {"/calibration", 1, "b.json: calibration: must be an object"},
+      {"/abstain", json::array({0.7, 0.3}), "b.json: abstain: the first number is larger"},
+      {"/abstain", json::array({0.7}), "b.json: abstain: must be a list of two numbers"},
+      {"/limits/lossy", "no", "b.json: limits.lossy: must be true or false"},
+      {"/reference/seed", -1, "b.json: reference.seed: must be a whole number"},
+      {"/reference/input_sha256", "abc", "b.json: reference.input_sha256: must be a SHA-256"},
+      {"/reference/probability_of_necrosis", 1.5, "b.json: reference.probability_of_necrosis: must be between"},
+      {"/weights_sha256", std::string(64, 'G'), "b.json: weights_sha256: must be a SHA-256"},
+      {"/training/patient_hashes", "x", "b.json: training.patient_hashes: must be a list"},
+  };
+  for (const auto& change : changes) {
+    json bundle = json::parse(EncodeBundleJson(Filled()));
+    bundle[json::json_pointer(change.pointer)] = change.value;
+    ErrorCode code = ErrorCode::kInternal;
+    EXPECT_THAT(ErrorOf([&] { ParseBundleJson(bundle.dump(), "b.json"); }, &code), HasSubstr(change.complaint));
+    EXPECT_EQ(code, ErrorCode::kBadDataset) << change.pointer;
+  }
+}
+
+TEST(Bundle, MissingKeysAreNamed) {
+  const json whole = json::parse(EncodeBundleJson(Filled()));
+  for (const char* pointer : {"/name", "/network", "/network/type", "/preprocessing/spacing_mm", "/calibration/slope",
+                              "/abstain", "/limits", "/reference/seed", "/weights_sha256"}) {
+    json patch = json::array({{{"op", "remove"}, {"path", pointer}}});
+    EXPECT_THAT(ErrorOf([&] { ParseBundleJson(whole.patch(patch).dump(), "b.json"); }), HasSubstr("is missing"))
+        << pointer;
+  }
+  EXPECT_THAT(ErrorOf([&] { ParseBundleJson("{", "b.json"); }), HasSubstr("b.json: is not valid JSON near byte"));
+  EXPECT_THAT(ErrorOf([&] { ParseBundleJson("[]", "b.json"); }), HasSubstr("must hold a JSON object"));
+}
+
+TEST(Bundle, DecidesByTheBand) {
+  EXPECT_EQ(Decide(0.34, {0.35, 0.65}), Decision::kRecurrence);
+  EXPECT_EQ(Decide(0.35, {0.35, 0.65}), Decision::kIndeterminate);
+  EXPECT_EQ(Decide(0.65, {0.35, 0.65}), Decision::kIndeterminate);
+  EXPECT_EQ(Decide(0.66, {0.35, 0.65}), Decision::kNecrosis);
+}
+
+TEST(Bundle, PatientHashesNeedTheSalt) {
+  EXPECT_EQ(PatientHash("s", "p"), PatientHash("s", "p"));
+  EXPECT_NE(PatientHash("s", "p"), PatientHash("t", "p"));
+  EXPECT_NE(PatientHash("s", "p"), PatientHash("s", "q"));
+  EXPECT_NE(PatientHash("a", "bc"), PatientHash("ab", "c"));
+}
+
+}  // namespace
+}  // namespace glionode::networks

@@ -1,0 +1,165 @@
+#include "inference/networks/evaluation.h"
+
+#include "tests/inference/networks/toy.h"
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+
+namespace glionode::networks {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+
+EvaluatedCase Case(const std::string& label, double p, Decision decision = Decision::kIndeterminate) {
+  return {"study <" + label + ">", "p", label, decision, p, p < 0 ? "geometry" : ""};
+}
+
+/// 9 necroses and 49 recurrences with the paper's likely counts: 7 of 9 and 46 of 49.
+EvaluationRun PaperLike() {
+  EvaluationRun run{"b<1>", "1.0.0", std::string(64, '0'), "phantom", "cohort.csv", false, 2, {}};
+  for (int i = 0; i < 9; ++i)
+    run.cases.push_back(
+        Case("necrosis", i < 7 ? 0.9 - 0.01 * i : 0.2, i < 7 ? Decision::kNecrosis : Decision::kRecurrence));
+  for (int i = 0; i < 49; ++i)
+    run.cases.push_back(
+        Case("recurrence", i < 46 ? 0.1 + 0.001 * i : 0.85, i < 46 ? Decision::kRecurrence : Decision::kNecrosis));
+  run.cases.push_back(Case("recurrence", -1, Decision::kNotEvaluable));
+  return run;
+}
+
+TEST(Auc, ByHand) {
+  EXPECT_DOUBLE_EQ(Auc({3, 4}, {1, 2}), 1);
+  EXPECT_DOUBLE_EQ(Auc({1, 2}, {3, 4}), 0);
+  EXPECT_DOUBLE_EQ(Auc({1, 1}, {1, 1}), 0.5);
+  // 2 beats 1 (1), ties 2 (1/2), loses to 3; 4 beats all three: 4.5 of 6
+  EXPECT_DOUBLE_EQ(Auc({2, 4}, {1, 2, 3}), 0.75);
+  EXPECT_TRUE(std::isnan(Auc({}, {1})));
+}
+
+TEST(Intervals, ClopperPearsonKnownValues) {
+  // From the beta quantiles; the same figures stand in tables of exact binomial limits.
+  const Interval seven = ClopperPearson(7, 9);
+  EXPECT_NEAR(seven.value, 0.7778, 1e-4);
+  EXPECT_NEAR(seven.low, 0.3999, 5e-4);
+  EXPECT_NEAR(seven.high, 0.9719, 5e-4);
+  const Interval specificity = ClopperPearson(46, 49);
+  EXPECT_NEAR(specificity.low, 0.831, 1e-3);
+  EXPECT_NEAR(specificity.high, 0.987, 1e-3);
+  const Interval none = ClopperPearson(0, 10);
+  EXPECT_EQ(none.low, 0);
+  EXPECT_NEAR(none.high, 1 - std::pow(0.025, 0.1), 1e-9);
+  const Interval all = ClopperPearson(10, 10);
+  EXPECT_NEAR(all.low, std::pow(0.025, 0.1), 1e-9);
+  EXPECT_EQ(all.high, 1);
+  EXPECT_TRUE(std::isnan(ClopperPearson(0, 0).value));
+}
+
+TEST(Intervals, AucLimitsSolveTheirEquation) {
+  const auto error = [](double theta, double m, double n) {
+    const double star = (m + n) / 2 - 1;
+    return std::sqrt(theta * (1 - theta) * (1 + star * (1 - theta) / (2 - theta) + star * theta / (1 + theta)) /
+                     (m * n));
+  };
+  const Interval interval = AucInterval(0.83, 9, 49);
+  EXPECT_NEAR(0.83 - interval.low, 1.959964 * error(interval.low, 9, 49), 1e-5);
+  EXPECT_NEAR(interval.high - 0.83, 1.959964 * error(interval.high, 9, 49), 1e-5);
+  EXPECT_GT(interval.low, 0.60);
+  EXPECT_LT(interval.low, 0.68);
+  EXPECT_GT(interval.high, 0.90);
+  EXPECT_LT(interval.high, 0.96);
+  const Interval perfect = AucInterval(1, 9, 49);
+  EXPECT_EQ(perfect.high, 1);
+  EXPECT_GT(perfect.low, 0.85);
+  EXPECT_LT(perfect.low, 1);
+  const Interval mirrored = AucInterval(0.17, 9, 49);
+  EXPECT_NEAR(mirrored.low, 1 - interval.high, 1e-6);
+}
+
+TEST(Measure, CountsTheTables) {
+  const Metrics m = Measure(PaperLike().cases);
+  EXPECT_EQ(m.necrosis, 9);
+  EXPECT_EQ(m.recurrence, 49);
+  EXPECT_EQ(m.tp, 7);
+  EXPECT_EQ(m.fn, 2);
+  EXPECT_EQ(m.tn, 46);
+  EXPECT_EQ(m.fp, 3);
+  EXPECT_EQ(m.decisions[0][static_cast<int>(Decision::kNotEvaluable)], 1);
+  EXPECT_EQ(m.decisions[1][static_cast<int>(Decision::kNecrosis)], 7);
+  EXPECT_NEAR(m.accuracy.value, 53.0 / 58, 1e-12);
+}
+
+TEST(Measure, BrierByHand) {
+  const Metrics m = Measure({Case("necrosis", 0.8), Case("recurrence", 0.4)});
+  EXPECT_NEAR(m.brier, (0.04 + 0.16) / 2, 1e-12);
+  EXPECT_LE(m.brier_interval.low, m.brier);
+  EXPECT_GE(m.brier_interval.high, m.brier);
+}
+
+TEST(Measure, WithoutCasesNothingIsDefined) {
+  const Metrics m = Measure({Case("recurrence", 0.2)});
+  EXPECT_TRUE(std::isnan(m.sensitivity.value));
+  EXPECT_TRUE(std::isnan(m.auc.value));
+  EXPECT_EQ(m.specificity.value, 1);
+  EXPECT_THAT(ErrorOf([] { Measure({Case("mixed", 0.2)}); }), HasSubstr("'mixed'"));
+}
+
+TEST(Report, MetricsJsonAlwaysHasTheFiveFigures) {
+  const json metrics = json::parse(MetricsJson({PaperLike()}));
+  for (const char* key : {"sensitivity", "specificity", "accuracy", "auc", "brier"}) {
+    EXPECT_TRUE(metrics[key].is_number()) << key;
+    EXPECT_EQ(metrics["intervals"][key].size(), 2u) << key;
+  }
+  EXPECT_NEAR(metrics["sensitivity"].get<double>(), 7.0 / 9, 1e-12);
+  EXPECT_EQ(metrics["positive_class"], "necrosis (inferred from the abstract's arithmetic)");
+  EXPECT_EQ(metrics["decisions"]["recurrence"]["not evaluable"], 1);
+  EXPECT_EQ(metrics["by_decision"]["all_eligible"]["specificity"]["of"], 50);
+  EXPECT_EQ(metrics["by_decision"]["decided_only"]["specificity"]["of"], 49);
+  EXPECT_EQ(metrics["counts"]["excluded_training_patients"], 2);
+  EvaluationRun one_class{"b", "1", "", "phantom", "c", false, 0, {Case("recurrence", 0.2)}};
+  const json poor = json::parse(MetricsJson({PaperLike(), one_class}));
+  EXPECT_EQ(poor["runs"].size(), 2u);
+  EXPECT_TRUE(poor["runs"][1]["auc"].is_null());
+}
+
+TEST(Report, PageIsSelfContainedAndSaysWhatItIs) {
+  EvaluationRun run = PaperLike();
+  const std::string plain = ReportHtml({run});
+  EXPECT_THAT(plain, HasSubstr("<svg"));
+  EXPECT_THAT(plain, HasSubstr("NOT FOR CLINICAL USE"));
+  EXPECT_THAT(plain, HasSubstr("synthetic phantoms"));
+  EXPECT_THAT(plain, HasSubstr("Beijing Tiantan, 234 patients"));
+  EXPECT_THAT(plain, HasSubstr("majority"));
+  EXPECT_THAT(plain, HasSubstr("0.78 (0.40&ndash;0.97)"));
+  EXPECT_THAT(plain, HasSubstr("b&lt;1&gt;"));
+  EXPECT_THAT(plain, Not(HasSubstr("b<1>")));
+  EXPECT_THAT(plain, Not(HasSubstr("http")));
+  EXPECT_THAT(plain, Not(HasSubstr("<script")));
+  EXPECT_THAT(plain, Not(HasSubstr("positive")));
+  EXPECT_THAT(plain, Not(HasSubstr("APPARENT")));
+  run.apparent = true;
+  run.domain = "clinical";
+  const std::string apparent = ReportHtml({run});
+  EXPECT_THAT(apparent, HasSubstr("APPARENT"));
+  EXPECT_THAT(apparent, Not(HasSubstr("synthetic phantoms")));
+}
+
+TEST(Report, WritesThreeFiles) {
+  TempFolder folder;
+  EvaluationRun run = PaperLike();
+  run.cases[0].study = "=a,\"b\"";
+  WriteEvaluation({run}, folder.Path() / "out");
+  const std::string csv = Slurp(folder.Path() / "out" / "cases.csv");
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 60);
+  EXPECT_THAT(csv, HasSubstr("\"'=a,\"\"b\"\"\",p,necrosis,necrosis,0.900000,\n"));
+  EXPECT_THAT(csv, HasSubstr(",recurrence,not evaluable,,geometry\n"));
+  EXPECT_FALSE(Slurp(folder.Path() / "out" / "report.html").empty());
+  EXPECT_FALSE(json::parse(Slurp(folder.Path() / "out" / "metrics.json")).empty());
+  EXPECT_THROW(WriteEvaluation({}, folder.Path()), Error);
+}
+
+}  // namespace
+}  // namespace glionode::networks

@@ -1,0 +1,165 @@
+#include "inference/networks/network.h"
+
+#include "inference/networks/activation_map.h"
+#include "inference/networks/device.h"
+#include "inference/networks/weights.h"
+#include "tests/inference/networks/toy.h"
+
+#include <gmock/gmock.h>
+
+namespace glionode::networks {
+namespace {
+
+using testing::HasSubstr;
+
+NetworkSpec Spec(double width, const std::string& layout = "dilated", const std::string& type = "resnet10") {
+  NetworkSpec spec;
+  spec.type = type;
+  spec.width = width;
+  spec.layout = layout;
+  return spec;
+}
+
+/// Running statistics as after training: neither 0 nor 1.
+void Unsettle(Network& network) {
+  torch::NoGradGuard no_grad;
+  for (auto& buffer : network.named_buffers()) {
+    if (buffer.key().ends_with("running_mean")) buffer.value().normal_(0, 0.3);
+    if (buffer.key().ends_with("running_var")) buffer.value().uniform_(0.5, 2.0);
+  }
+  for (auto& parameter : network.named_parameters())
+    if (parameter.value().dim() == 1) parameter.value().add_(torch::rand_like(parameter.value()) * 0.2);
+}
+
+TEST(ResNet10, HasMedicalNetsSizeAtFullWidth) {
+  EXPECT_EQ(ParameterCount(*MakeNetwork(Spec(1))), 14400450);
+  EXPECT_EQ(ParameterCount(*MakeNetwork(Spec(1, "strided"))), 14400450);
+  EXPECT_EQ(ParameterCount(*MakeNetwork(Spec(0.25))), 913650);
+}
+
+TEST(ResNet10, HasMedicalNetsNamesAndShapes) {
+  const auto weights = WeightsOf(*MakeNetwork(Spec(1)));
+  std::set<std::string> expected = {"conv1.weight", "fc.weight", "fc.bias"};
+  const auto norm = [&](const std::string& name) {
+    for (const char* part : {".weight", ".bias", ".running_mean", ".running_var"}) expected.insert(name + part);
+  };
+  norm("bn1");
+  for (int layer = 1; layer <= 4; ++layer) {
+    const std::string block = "layer" + std::to_string(layer) + ".0.";
+    expected.insert(block + "conv1.weight");
+    expected.insert(block + "conv2.weight");
+    norm(block + "bn1");
+    norm(block + "bn2");
+    if (layer == 1) continue;
+    expected.insert(block + "downsample.0.weight");
+    norm(block + "downsample.1");
+  }
+  std::set<std::string> found;
+  for (const auto& [name, tensor] : weights) found.insert(name);
+  EXPECT_EQ(found, expected);
+  EXPECT_EQ(weights.at("conv1.weight").shape, (std::vector<std::int64_t>{64, 3, 7, 7, 7}));
+  EXPECT_EQ(weights.at("layer4.0.downsample.0.weight").shape, (std::vector<std::int64_t>{512, 256, 1, 1, 1}));
+  EXPECT_EQ(weights.at("fc.weight").shape, (std::vector<std::int64_t>{2, 512}));
+}
+
+TEST(ResNet10, LayoutsDifferInTheLastMap) {
+  torch::NoGradGuard no_grad;
+  const auto input = torch::zeros({1, 3, 64, 64, 64});
+  const auto dilated = MakeNetwork(Spec(0.0625)), strided = MakeNetwork(Spec(0.0625, "strided"));
+  EXPECT_EQ(dilated->Features(input).sizes().vec(), (std::vector<std::int64_t>{1, 32, 8, 8, 8}));
+  EXPECT_EQ(strided->Features(input).sizes().vec(), (std::vector<std::int64_t>{1, 32, 2, 2, 2}));
+}
+
+TEST(Networks, UnknownOnesAreRefusedByName) {
+  ErrorCode code = ErrorCode::kInternal;
+  EXPECT_THAT(ErrorOf([] { MakeNetwork(Spec(1, "dilated", "resnet18")); }, &code), HasSubstr("'resnet18' is unknown"));
+  EXPECT_EQ(code, ErrorCode::kUsage);
+  EXPECT_THAT(ErrorOf([] { MakeNetwork(Spec(1, "wide")); }), HasSubstr("'wide' is unknown"));
+  EXPECT_THAT(ErrorOf([] { MakeNetwork(Spec(0)); }), HasSubstr("width"));
+}
+
+class FastPath : public testing::TestWithParam<const char*> {};
+
+TEST_P(FastPath, EqualsTheModule) {
+  PrepareTorch(2);
+  torch::manual_seed(1);
+  torch::NoGradGuard no_grad;
+  const auto network = MakeNetwork(Spec(0.25, GetParam()));
+  Unsettle(*network);
+  network->eval();
+  InferenceGraph graph(*network);
+  for (int round = 0; round < 3; ++round) {
+    const auto input = torch::randn({1, 3, 48, 48, 48});
+    const auto plain = network->Features(input), fast = graph.Features(input);
+    EXPECT_LT(((plain - fast).abs() / (1 + plain.abs())).max().item<double>(), 1e-5);
+    EXPECT_LT((network->Head(plain) - network->Head(fast)).abs().max().item<double>(), 1e-5);
+    EXPECT_TRUE(torch::equal(graph.Features(input), fast)) << "the same input must give the same bits";
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Layouts, FastPath, testing::Values("dilated", "strided"));
+
+TEST(ActivationMap, AveragesToTheLogitDifference) {
+  torch::manual_seed(2);
+  torch::NoGradGuard no_grad;
+  const auto network = MakeNetwork(Spec(0.125));
+  Unsettle(*network);
+  network->eval();
+  const auto features = network->Features(torch::randn({1, 3, 32, 32, 32}));
+  const auto logits = network->Head(features)[0];
+  for (int index = 0; index < kClasses; ++index) {
+    const auto map = EvidenceMap(features, network->fc, index);
+    EXPECT_EQ(map.sizes().vec(), (std::vector<std::int64_t>{4, 4, 4}));
+    EXPECT_NEAR(map.mean().item<double>(), (logits[index] - logits[1 - index]).item<double>(), 1e-5);
+  }
+}
+
+TEST(ActivationMap, IsScaledToOne) {
+  const auto map = ScaledMap(torch::tensor({{{-2.0, 1.0}, {4.0, 0.0}}}, torch::kDouble));
+  EXPECT_EQ(map, (std::vector<float>{0, 0.25f, 1, 0}));
+  EXPECT_EQ(ScaledMap(torch::full({1, 1, 2}, -1.0, torch::kDouble)), (std::vector<float>{0, 0}));
+}
+
+TEST(Weights, GoAroundExactlyAfterRounding) {
+  torch::manual_seed(3);
+  const auto first = MakeNetwork(Spec(0.0625)), second = MakeNetwork(Spec(0.0625));
+  Unsettle(*first);
+  RoundToStored(*first);
+  LoadWeights(*second, ParseSafetensors(EncodeSafetensors(WeightsOf(*first)), "w"), "w");
+  const auto a = WeightsOf(*first), b = WeightsOf(*second);
+  for (const auto& [name, tensor] : a) EXPECT_EQ(tensor.values, b.at(name).values) << name;
+}
+
+TEST(Weights, NamesAndShapesAreChecked) {
+  const auto network = MakeNetwork(Spec(0.0625));
+  const auto good = WeightsOf(*network);
+  const auto complaint = [&](auto change) {
+    auto weights = good;
+    change(weights);
+    return ErrorOf([&] { LoadWeights(*network, weights, "w"); });
+  };
+  EXPECT_EQ(complaint([](auto&) {}), "");
+  EXPECT_THAT(complaint([](auto& w) { w.erase("fc.bias"); }),
+              HasSubstr("w: fc.bias: this tensor of the network is missing"));
+  EXPECT_THAT(complaint([](auto& w) {
+                w["conv_seg.0.weight"] = {{1}, {0}, false};
+              }),
+              HasSubstr("w: conv_seg.0.weight: the network has no such tensor"));
+  EXPECT_THAT(complaint([](auto& w) {
+                w["fc.bias"] = {{3}, {0, 0, 0}, false};
+              }),
+              HasSubstr("w: fc.bias: shape is 3, the network needs 2"));
+  EXPECT_THAT(complaint([](auto& w) { w["bn1.running_var"].values[0] = -1; }), HasSubstr("variance is below zero"));
+}
+
+TEST(Device, WordsAreChecked) {
+  EXPECT_TRUE(ChooseDevice("cpu").is_cpu());
+  ErrorCode code = ErrorCode::kInternal;
+  EXPECT_THAT(ErrorOf([] { ChooseDevice("gpu"); }, &code), HasSubstr("'gpu' is unknown"));
+  EXPECT_EQ(code, ErrorCode::kUsage);
+  EXPECT_THAT(ErrorOf([] { ChooseDevice("cuda:x"); }), HasSubstr("expected a number"));
+  EXPECT_THAT(ErrorOf([] { ChooseDevice("cuda:99"); }, &code), HasSubstr("CUDA devices"));
+  EXPECT_EQ(code, ErrorCode::kMissingPart);
+}
+
+}  // namespace
+}  // namespace glionode::networks
