@@ -12,18 +12,30 @@ namespace {
 const std::string kInstanceColumns = std::string("SELECT ") + InstanceRow::kColumns + " FROM instances";
 const std::string kStudyColumns = std::string("SELECT ") + StudyRow::kColumns + " FROM studies";
 
-/// A file is found through its name, which begins with the UID: an index over paths would cost more than all others
-/// together. "1.2.3.dcm" may be 1.2.3, or the third version of 1.2.
-bool HasFileIn(soci::session& session, const std::string& file) {
-  std::string longer = file.substr(file.find_last_of('/') + 1);
-  if (longer.size() > 4 && longer.compare(longer.size() - 4, 4, ".dcm") == 0) longer.resize(longer.size() - 4);
-  const std::string shorter = longer.substr(0, longer.find_last_of('.'));
-  return !SelectAll<CountRow>(session,
-                              "SELECT version FROM instances WHERE sop_instance_uid IN (:longer, :shorter) AND "
-                              "file = :file LIMIT 1",
-                              {longer, shorter, file})
-              .empty();
-}
+/// Asks whether files have rows, with the statement prepared once for many. A file is found through its name, which
+/// begins with the UID: an index over paths would cost more than all others together. "1.2.3.dcm" may be 1.2.3, or the
+/// third version of 1.2.
+class FileQuestion {
+ public:
+  explicit FileQuestion(soci::session& session)
+      : statement_(
+            (session.prepare << "SELECT version FROM instances WHERE sop_instance_uid IN (:longer, :shorter) AND "
+                                "file = :file LIMIT 1",
+             soci::into(version_), soci::use(longer_), soci::use(shorter_), soci::use(file_))) {}
+
+  bool HasRow(const std::string& file) {
+    file_ = file;
+    longer_ = file.substr(file.find_last_of('/') + 1);
+    if (longer_.size() > 4 && longer_.compare(longer_.size() - 4, 4, ".dcm") == 0) longer_.resize(longer_.size() - 4);
+    shorter_ = longer_.substr(0, longer_.find_last_of('.'));
+    return statement_.execute(true);
+  }
+
+ private:
+  std::string file_, longer_, shorter_;
+  long long version_ = 0;
+  soci::statement statement_;
+};
 
 std::string Number(double value) {
   char text[40];
@@ -50,15 +62,16 @@ std::optional<InstanceRecord> StudyIndex::FindCurrent(const std::string& sop_ins
 
 bool StudyIndex::HasFile(const std::string& file) const {
   bool has = false;
-  database_.Read([&](soci::session& session) { has = HasFileIn(session, file); });
+  database_.Read([&](soci::session& session) { has = FileQuestion(session).HasRow(file); });
   return has;
 }
 
 std::vector<std::string> StudyIndex::WithoutRow(const std::vector<std::string>& files) const {
   std::vector<std::string> without;
   database_.Read([&](soci::session& session) {
+    FileQuestion question(session);
     for (const std::string& file : files)
-      if (!HasFileIn(session, file)) without.push_back(file);
+      if (!question.HasRow(file)) without.push_back(file);
   });
   return without;
 }

@@ -266,8 +266,8 @@ TEST_F(StudyIndexTest, HasFileTellsUidsAndVersionsApart) {
   EXPECT_FALSE(index_->HasFile("images/00/1.2/1.2.3.dcm"));
   EXPECT_FALSE(index_->HasFile("images/11/1.2/1.2.3.1.dcm"));
   EXPECT_FALSE(index_->HasFile(""));
-  EXPECT_THAT(index_->WithoutRow({"images/00/1.2/1.2.3.dcm", "images/00/1.2/1.2.3.1.dcm"}),
-              ElementsAre("images/00/1.2/1.2.3.dcm"));
+  EXPECT_THAT(index_->WithoutRow({"images/00/1.2/1.2.3.dcm", "images/00/1.2/1.2.3.1.dcm", "images/00/1.2/9.dcm"}),
+              ElementsAre("images/00/1.2/1.2.3.dcm", "images/00/1.2/9.dcm"));
 }
 
 TEST_F(StudyIndexTest, TwoThreadsAddingLoseNothing) {
