@@ -71,25 +71,30 @@ bool IsDerived(const SeriesFacts& series) {
   return type.starts_with("DERIVED");
 }
 
-/// What the headers announce: images of the acquisition or instances of the series; 0 if nothing.
+/// What the headers announce: images of the acquisition, instances of the series, or parts of one enhanced object that
+/// was split (a concatenation); 0 if nothing.
 int Announced(const SeriesFacts& series) {
   int most = 0;
-  for (const char* keyword : {"ImagesInAcquisition", "NumberOfSeriesRelatedInstances"})
+  for (const char* keyword : {"ImagesInAcquisition", "NumberOfSeriesRelatedInstances", "InConcatenationTotalNumber"})
     most = std::max(most, std::atoi(Attribute(series, keyword).c_str()));
   return most;
 }
 
+/// One enhanced object is complete by itself: it holds all its frames, or could not be read.
+bool IsOneWholeObject(const SeriesFacts& series) {
+  return series.instances == 1 && series.frames > 1 &&
+         std::atoi(Attribute(series, "InConcatenationTotalNumber").c_str()) <= 1;
+}
+
+/// More images than announced prove nothing: the number may count one of several acquisitions.
 bool HasCountEvidence(const SeriesFacts& series) {
-  if (series.instances == 1 && series.frames > 1) return true;  // one object holds all its frames, or is refused
-  const int announced = Announced(series);
-  return announced > 0 && announced <= series.instances;
+  return IsOneWholeObject(series) || Announced(series) == series.instances;
 }
 
 /// Fewer images than the headers announce is incomplete, even without a gap.
 void CompareWithAnnounced(const SeriesFacts& series, SeriesStack& stack) {
   const int announced = Announced(series);
-  if (stack.state != SeriesStack::State::kUsable || (series.instances == 1 && series.frames > 1)) return;
-  if (announced <= series.instances) return;
+  if (stack.state != SeriesStack::State::kUsable || IsOneWholeObject(series) || announced <= series.instances) return;
   stack.state = SeriesStack::State::kIncomplete;
   stack.problem = std::to_string(series.instances) + " of " + std::to_string(announced) + " images are here";
 }
