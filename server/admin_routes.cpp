@@ -84,8 +84,10 @@ AdminResponse Retry(const AdminRequest& request, NodeView& node) {
   const json body = json::parse(request.body, nullptr, false);
   if (body.is_object() && body.contains("peer") && body["peer"].is_string())
     return Json(200, {{"retried", node.RetryPeer(body["peer"])}});
+  if (body.is_object() && body.contains("study_uid") && body["study_uid"].is_string())
+    return Json(200, {{"retried", node.RetryStudy(body["study_uid"]) ? 1 : 0}});
   if (!body.is_object() || !body.contains("ids") || !body["ids"].is_array())
-    return Problem(400, "body", "expected {\"ids\": [1, 2]} or {\"peer\": \"AE_TITLE\"}");
+    return Problem(400, "body", "expected {\"ids\": [1, 2]}, {\"peer\": \"AE_TITLE\"} or {\"study_uid\": \"1.2\"}");
   std::vector<std::int64_t> ids;
   for (const auto& id : body["ids"]) {
     if (!id.is_number_integer()) return Problem(400, "body", "ids must be whole numbers");
@@ -113,7 +115,7 @@ AdminResponse Dispatch(const AdminRequest& request, NodeView& node) {
     const int limit = Number(target, "limit", 100, 1, 1000), offset = Number(target, "offset", 0, 0, 1000000000);
     return Json(200, target.path == "/api/v1/studies" ? node.Studies(limit, offset) : node.Outbox(limit, offset));
   }
-  if (target.path == "/api/v1/outbox/retry") return is_post ? Retry(request, node) : only("POST");
+  if (target.path == "/api/v1/retry") return is_post ? Retry(request, node) : only("POST");
   if (target.path.rfind(studies, 0) == 0) {
     if (!is_get) return only("GET");
     const auto study = node.Study(target.path.substr(studies.size()));

@@ -33,6 +33,7 @@ class NodeView {
   virtual nlohmann::json Outbox(int limit, int offset) const = 0;
   virtual int RetryOutbox(const std::vector<std::int64_t>& ids) = 0;
   virtual int RetryPeer(const std::string& peer_ae) = 0;
+  virtual bool RetryStudy(const std::string& study_uid) = 0;  ///< a failed study's job, once more
 };
 
 /// Method and path to answer. Pure apart from what `node` does. One error shape: {"error": {"code", "text"}}.

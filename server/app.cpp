@@ -49,7 +49,7 @@ App::App(Settings settings, std::filesystem::path config_file)
           {files_, index_, jobs_, clock_, settings_.node.ae_title,
            [this](const WorkerRequest& request, int limit) { return RunWorker(request, limit, cancel_workers_); }},
           settings_.model, settings_.peers),
-      watcher_({files_, index_, jobs_, ingest_, clock_, Version(),
+      watcher_({files_, index_, jobs_, outbox_, ingest_, clock_, Version(),
                 [this](const WorkerRequest& request) {
                   return RunWorker(request, settings_.model.time_limit_seconds, cancel_workers_);
                 }},

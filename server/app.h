@@ -48,6 +48,7 @@ class App : public NodeView {
   nlohmann::json Outbox(int limit, int offset) const override;
   int RetryOutbox(const std::vector<std::int64_t>& ids) override;
   int RetryPeer(const std::string& peer_ae) override;
+  bool RetryStudy(const std::string& study_uid) override;
 
  private:
   void WatchLoop();

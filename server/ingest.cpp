@@ -88,6 +88,8 @@ void Ingest::Store(const dicom::ReceivedInstance& instance) {
     record.file = files_.CommitInstance(instance.staged_file, record.study_uid, record.sop_instance_uid);
     staged.Taken();
     const storage::AddResult added = index_.Add(record);
+    // Two associations brought the same bytes at once: the second file is of no use.
+    if (added == storage::AddResult::kDuplicate && !index_.HasFile(record.file)) files_.RemoveInstance(record.file);
     if (added == storage::AddResult::kNewVersion)
       LogWarning("ingest", "other bytes under the known SOP Instance UID " + record.sop_instance_uid + " from " +
                                record.from_ae + ": both are kept, the newest is current");

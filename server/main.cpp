@@ -1,3 +1,4 @@
+#include "dicom/toolkit_log.h"
 #include "server/commands/commands.h"
 #include "server/version.h"
 
@@ -9,6 +10,8 @@ int main(int argc, char** argv) {
   using namespace glionode::server;
   // A peer that goes away in the middle of an answer must not end the node.
   std::signal(SIGPIPE, SIG_IGN);
+
+  glionode::dicom::SilenceToolkit();
 
   CLI::App app("PACS inference node: glioma recurrence or radiation necrosis. NOT FOR CLINICAL USE.", "glionode");
   app.set_version_flag("--version", VersionWithCommit());

@@ -118,4 +118,10 @@ int App::RetryPeer(const std::string& peer_ae) {
   return count;
 }
 
+bool App::RetryStudy(const std::string& study_uid) {
+  const bool again = jobs_.RetryFailed(study_uid);
+  Notify();
+  return again;
+}
+
 }  // namespace glionode::server

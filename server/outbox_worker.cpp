@@ -128,7 +128,7 @@ void OutboxWorker::Record(const storage::OutboxRecord& row, const dicom::SendRes
       LogInfo("outbox", about);
       return;
     case dicom::SendOutcome::kTransient: {
-      const auto delay = storage::RetryDelayMs(row.attempts, Random01());
+      const auto delay = storage::RetryDelayMs(row.attempts + 1, Random01());
       parts_.outbox.MarkRetry(row.id, result.text, parts_.clock.Wall() + delay);
       LogWarning("outbox", about + "; again in " + std::to_string(delay / 1000) + " s");
       return;

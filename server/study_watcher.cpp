@@ -158,17 +158,12 @@ void StudyWatcher::Judge(const storage::StudyRecord& study, Watched& watched, co
 
 bool StudyWatcher::Start(const storage::StudyRecord& study, Watched& watched, const BundleSummary& bundle,
                          bool still_arriving) {
-  using storage::StudyState;
   switch (CheckIdentity(watched.headers)) {
     case IdentityVerdict::kMixed:
-      parts_.index.SetState(study.study_uid, StudyState::kParked,
-                            "mixed_identity: images of this study name different patients", study.changes);
-      LogWarning("watcher", "study " + study.study_uid + " is parked: its images name different patients");
+      Park(study, ReasonCode::kMixedIdentity, "images of this study name different patients");
       return false;
     case IdentityVerdict::kNone:
-      parts_.index.SetState(study.study_uid, StudyState::kParked, "no_patient_id: the images carry no Patient ID",
-                            study.changes);
-      LogWarning("watcher", "study " + study.study_uid + " is parked: its images carry no Patient ID");
+      Park(study, ReasonCode::kNoPatientId, "the images carry no Patient ID");
       return false;
     case IdentityVerdict::kOne:
       break;
@@ -195,6 +190,14 @@ bool StudyWatcher::Start(const storage::StudyRecord& study, Watched& watched, co
     LogInfo("watcher", "study " + study.study_uid + ": job " + std::to_string(created->id) + " for revision " +
                            std::to_string(job.revision) + ", " + *watched.accepted_by);
   return created.has_value();
+}
+
+void StudyWatcher::Park(const storage::StudyRecord& study, ReasonCode code, const std::string& text) {
+  const std::string why = std::string(ToText(code)) + ": " + text;
+  if (!parts_.index.SetState(study.study_uid, storage::StudyState::kParked, why, study.changes)) return;
+  // What was computed under the identity that is in doubt now must not go out any more (promise 5).
+  parts_.outbox.WithdrawUnsent(study.study_uid, why, parts_.clock.Wall());
+  LogWarning("watcher", "study " + study.study_uid + " is parked: " + text);
 }
 
 bool StudyWatcher::SameAsBefore(const storage::StudyRecord& study, const StudyInputs& inputs) {

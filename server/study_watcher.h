@@ -6,6 +6,7 @@
 #include "server/study_inputs.h"
 #include "server/worker_client.h"
 #include "storage/jobs.h"
+#include "storage/outbox.h"
 #include "storage/study_index.h"
 
 #include <functional>
@@ -35,6 +36,7 @@ class StudyWatcher {
     storage::FileStore& files;
     storage::StudyIndex& index;
     storage::Jobs& jobs;
+    storage::Outbox& outbox;
     const Ingest& ingest;
     const Clock& clock;
     std::string software;  ///< goes into input keys
@@ -54,6 +56,7 @@ class StudyWatcher {
   std::vector<StoredHeader> LoadHeaders(const std::string& study_uid) const;
   void Judge(const storage::StudyRecord& study, Watched& watched, const Rules& rules, const std::vector<Role>& wanted);
   bool Start(const storage::StudyRecord& study, Watched& watched, const BundleSummary& bundle, bool still_arriving);
+  void Park(const storage::StudyRecord& study, ReasonCode code, const std::string& text);
   bool SameAsBefore(const storage::StudyRecord& study, const StudyInputs& inputs);
 
   Parts parts_;

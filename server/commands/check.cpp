@@ -23,8 +23,7 @@ void Connect(const Settings& settings, int& bad) {
 int Check(const std::string& config, bool connect) {
   const LoadedSettings loaded = LoadSettings(config);
   for (const Finding& finding : loaded.findings)
-    (finding.is_error ? std::cerr : std::cout)
-        << FormatFinding(config, finding) << (finding.is_error ? "\n" : " (warning)\n");
+    (finding.is_error ? std::cerr : std::cout) << FormatFinding(config, finding) << "\n";
   if (!loaded.settings) return 2;
   std::cout << config << ": no mistakes\n";
   int bad = 0;

@@ -25,7 +25,7 @@ int Serve(const std::string& config) {
   const sigset_t signals = NodeSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   for (const Finding& finding : LoadSettings(config).findings)
-    if (!finding.is_error) std::cerr << FormatFinding(config, finding) << " (warning)\n";
+    if (!finding.is_error) std::cerr << FormatFinding(config, finding) << "\n";
   App app(RequireSettings(config), config);
   std::cout << app.ReadyLine() << std::endl;
   while (true) {

@@ -90,20 +90,26 @@ void AddStatus(CLI::App& app, int& exit_code) {
   AddQuery(app, exit_code, "outbox", "What was sent, what waits, and why.", "/api/v1/outbox", PrintOutbox);
 
   auto* retry = app.add_subcommand(
-      "retry", "Send outbox rows again now: glionode retry 12 13 --config FILE, or --peer AE for all of a peer.");
+      "retry",
+      "Once more now: outbox rows (glionode retry 12 13), all of a peer (--peer AE), or a failed study (--study UID).");
   auto config = std::make_shared<std::string>();
   auto peer = std::make_shared<std::string>();
+  auto study = std::make_shared<std::string>();
   auto ids = std::make_shared<std::vector<std::int64_t>>();
   retry->add_option("ids", *ids, "ids as `outbox` shows them");
   retry->add_option("--peer", *peer, "AE title: all rows of this peer that are not sent");
+  retry->add_option("--study", *study, "Study Instance UID of a failed study");
   retry->add_option("--config", *config, "configuration file of the running node")->required();
   retry->callback([=, &exit_code] {
     exit_code = Guarded([&] {
-      if (ids->empty() == peer->empty()) throw Error(ErrorCode::kUsage, "retry: name ids or --peer, one of the two");
-      const json answer =
-          Ask(*config, "POST", "/api/v1/outbox/retry", peer->empty() ? json{{"ids", *ids}} : json{{"peer", *peer}});
-      const int retried = answer.value("retried", 0);
-      std::cout << retried << " rows are due now\n";
+      if (!ids->empty() + !peer->empty() + !study->empty() != 1)
+        throw Error(ErrorCode::kUsage, "retry: name ids, --peer or --study, one of the three");
+      const json body = !ids->empty()    ? json{{"ids", *ids}}
+                        : !peer->empty() ? json{{"peer", *peer}}
+                                         : json{{"study_uid", *study}};
+      const int retried = Ask(*config, "POST", "/api/v1/retry", body).value("retried", 0);
+      std::cout << (retried > 0 ? std::to_string(retried) + (study->empty() ? " rows are" : " study is") + " due now\n"
+                                : "nothing to retry: unknown, or sent already\n");
       return retried > 0 ? 0 : 1;
     });
   });

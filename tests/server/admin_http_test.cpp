@@ -25,6 +25,7 @@ class QuietNode : public NodeView {
   json Outbox(int, int) const override { return json::object(); }
   int RetryOutbox(const std::vector<std::int64_t>& ids) override { return static_cast<int>(ids.size()); }
   int RetryPeer(const std::string&) override { return 0; }
+  bool RetryStudy(const std::string& uid) override { return uid == "1.2"; }
 };
 
 class AdminHttpTest : public ::testing::Test {
@@ -58,17 +59,15 @@ class AdminHttpTest : public ::testing::Test {
 TEST_F(AdminHttpTest, AnswersOverLoopback) {
   EXPECT_EQ(AskNode("127.0.0.1", http_.Port(), "GET", "/live").status, 200);
   EXPECT_EQ(AskNode("127.0.0.1", http_.Port(), "GET", "/api/v1/studies").body.size() > (1u << 20), true);
-  EXPECT_EQ(
-      json::parse(AskNode("127.0.0.1", http_.Port(), "POST", "/api/v1/outbox/retry", R"({"ids":[4]})").body)["retried"],
-      1);
+  EXPECT_EQ(json::parse(AskNode("127.0.0.1", http_.Port(), "POST", "/api/v1/retry", R"({"ids":[4]})").body)["retried"],
+            1);
 }
 
 TEST_F(AdminHttpTest, GarbageAndHugeBodiesCostOnlyTheirSender) {
   EXPECT_EQ(Raw("\x01\x00\x00\x00 no http").find("200"), std::string::npos);
   EXPECT_EQ(Raw("GET /live HTTP/1.1\r\nHost: " + std::string(100000, 'h') + "\r\n\r\n").find("200"), std::string::npos);
-  EXPECT_EQ(
-      Raw("POST /api/v1/outbox/retry HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999\r\n\r\n{").find("200"),
-      std::string::npos);
+  EXPECT_EQ(Raw("POST /api/v1/retry HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999\r\n\r\n{").find("200"),
+            std::string::npos);
   EXPECT_EQ(AskNode("127.0.0.1", http_.Port(), "GET", "/live").status, 200);
 }
 

@@ -111,8 +111,9 @@ std::unique_ptr<StudyWatcher> NodeTest::MakeWatcher(StudySettings settings, std:
         run.answer.digests[dicom::ReadHeader(file).sop_instance_uid] = {dicom::DatasetSha256(file), false};
     return run;
   };
-  return std::make_unique<StudyWatcher>(StudyWatcher::Parts{*files_, *index_, *jobs_, *ingest_, clock_, "test", digest},
-                                        settings, std::move(rules));
+  return std::make_unique<StudyWatcher>(
+      StudyWatcher::Parts{*files_, *index_, *jobs_, *outbox_, *ingest_, clock_, "test", digest}, settings,
+      std::move(rules));
 }
 
 BundleSummary NodeTest::Bundle() {

@@ -136,6 +136,30 @@ TEST_F(WatcherTest, TwoPatientsInOneStudyAreParked) {
   EXPECT_TRUE(jobs_->OfStudy(StudyUid()).empty());
 }
 
+TEST_F(WatcherTest, AMixedStudyWithdrawsWhatWasNotSentYet) {
+  auto watcher = MakeWatcher(Times());
+  PushStudy({});
+  watcher->Tick(Bundle());
+  clock_.Advance(61);
+  ASSERT_EQ(watcher->Tick(Bundle()), 1);
+  const auto job = jobs_->Claim("test", clock_.Wall(), clock_.Wall() + 1000);
+  storage::ResultRecord result;
+  result.decision = "recurrence";
+  result.result_json = "{}";
+  storage::NewObject object;
+  object.object.sop_class_uid = "1.2", object.object.sop_instance_uid = "1.2.3", object.object.file = "results/x";
+  object.object.kind = "sr";
+  object.peers = {"PACS"};
+  jobs_->Finish(job->id, result, {object}, clock_.Wall());
+  ASSERT_EQ(outbox_->OfStudy(StudyUid()).at(0).state, storage::OutboxState::kPending);
+  PushStudy({.patient_id = "P2", .roles = {"t2"}});
+  watcher->Tick(Bundle());
+  clock_.Advance(61);
+  watcher->Tick(Bundle());
+  EXPECT_EQ(index_->Find(StudyUid())->state, StudyState::kParked);
+  EXPECT_EQ(outbox_->OfStudy(StudyUid()).at(0).state, storage::OutboxState::kWithdrawn);
+}
+
 TEST_F(WatcherTest, ACorrectionToOnePatientUnparks) {
   auto watcher = MakeWatcher(Times());
   PushStudy({.roles = {"t1", "t2"}});

@@ -91,6 +91,7 @@ class FakeNode : public NodeView {
   json Outbox(int, int) const override { return json::object(); }
   int RetryOutbox(const std::vector<std::int64_t>& ids) override { return static_cast<int>(ids.size()); }
   int RetryPeer(const std::string&) override { return 7; }
+  bool RetryStudy(const std::string& uid) override { return uid == "1.2"; }
   bool ready = true;
 };
 
@@ -117,10 +118,11 @@ TEST(AdminRoutes, AnswerWithTheRightStatus) {
 
 TEST(AdminRoutes, ChangesNeedJsonAndALocalHost) {
   FakeNode node;
-  EXPECT_EQ(json::parse(Ask(node, "POST", "/api/v1/outbox/retry", R"({"ids":[1,2]})").body)["retried"], 2);
-  EXPECT_EQ(json::parse(Ask(node, "POST", "/api/v1/outbox/retry", R"({"peer":"X"})").body)["retried"], 7);
-  EXPECT_EQ(Ask(node, "POST", "/api/v1/outbox/retry", R"({"ids":["a"]})").status, 400);
-  EXPECT_EQ(Ask(node, "POST", "/api/v1/outbox/retry", "ids=1", "application/x-www-form-urlencoded").status, 415);
+  EXPECT_EQ(json::parse(Ask(node, "POST", "/api/v1/retry", R"({"ids":[1,2]})").body)["retried"], 2);
+  EXPECT_EQ(json::parse(Ask(node, "POST", "/api/v1/retry", R"({"peer":"X"})").body)["retried"], 7);
+  EXPECT_EQ(json::parse(Ask(node, "POST", "/api/v1/retry", R"({"study_uid":"1.2"})").body)["retried"], 1);
+  EXPECT_EQ(Ask(node, "POST", "/api/v1/retry", R"({"ids":["a"]})").status, 400);
+  EXPECT_EQ(Ask(node, "POST", "/api/v1/retry", "ids=1", "application/x-www-form-urlencoded").status, 415);
   EXPECT_EQ(Ask(node, "GET", "/live", "", "", "evil.example").status, 403);
   EXPECT_EQ(Ask(node, "GET", "/live", "", "", "[::1]:8080").status, 200);
 }
