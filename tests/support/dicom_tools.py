@@ -44,8 +44,8 @@ def values(files, keyword):
     """{file: value} of one text attribute."""
     found = {}
     for start in range(0, len(files), 200):
-        current = files[start] if len(files[start:start + 200]) == 1 else None
-        for line in tool("dcmdump", "-Un", "+P", keyword, *files[start:start + 200]).stdout.splitlines():
+        current = None
+        for line in tool("dcmdump", "-Un", "+F", "+P", keyword, *files[start:start + 200]).stdout.splitlines():
             head = re.match(r"# dcmdump \(\d+/\d+\): (.*)", line)
             if head:
                 current = head[1]
@@ -68,7 +68,7 @@ def copy_study(source, target):
 
 
 def modify(files, **changes):
-    """Sets attributes by keyword; the file meta information follows a changed SOP Instance UID."""
+    """Sets attributes by keyword; the file meta information follows changed SOP Class and Instance UIDs."""
     words = [word for keyword, value in changes.items() for word in ("-i", f"{keyword}={value}")]
     for start in range(0, len(files), 200):
         tool("dcmodify", "-nb", *words, *files[start:start + 200])

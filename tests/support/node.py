@@ -12,7 +12,7 @@ from processes import TIME_FACTOR, Failure, Process, children_of, wait_for
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("GLIONODE_BINARY") or os.path.join(ROOT, "build", "release", "bin", "glionode")
-BUNDLE = os.path.join(ROOT, "models", "phantom-resnet10")
+BUNDLE = os.environ.get("GLIONODE_BUNDLE") or os.path.join(ROOT, "models", "phantom-resnet10")
 
 
 def run(*arguments, timeout=600, check=True):
@@ -76,8 +76,9 @@ class Node:
         with open(self.configuration, "w", encoding="utf-8") as out:
             out.write("\n".join(lines))
 
-    def start(self):
-        """Starts the node and waits for its `ready` line. A restart listens on the same ports."""
+    def start(self, wait_ready=True):
+        """Starts the node, waits for its `ready` line and (unless told) for /ready, which needs the bundle to have proven
+        itself. A restart listens on the same ports."""
         self.write_configuration()
         os.makedirs(self.data, exist_ok=True)
         self.process = Process(self.name, [BINARY, "serve", "--config", self.configuration], self.folder)
@@ -91,6 +92,8 @@ class Node:
                 break
         self.dicom_port, self.admin_port = int(ready[1]), int(ready[2])
         self.sections["dicom"]["port"], self.sections["admin"]["port"] = self.dicom_port, self.admin_port
+        if wait_ready:
+            wait_for("the node to be ready", lambda: self.request("/ready")[0] == 200, 120, 0.05, self.process.require_running)
         return self
 
     def stop(self):

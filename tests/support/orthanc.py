@@ -44,8 +44,7 @@ class Orthanc:
         failure = None
         for _ in range(5):  # a chosen port may be gone by the time that Orthanc binds it
             self.dicom_port, self.http_port = free_port(), free_port()
-            self.process = Process(self.name, [executable(), self._write_configuration()], self.folder,
-                                   {"TCP_NODELAY": "1"})
+            self.process = Process(self.name, [executable(), self._write_configuration()], self.folder)
             try:
                 wait_for(f"{self.name} to answer", self._answers, 60, alive=self.process.require_running)
                 return self
