@@ -1,9 +1,9 @@
 #include "dicom/transport.h"
 
 #include "config/error.h"
+#include "dicom/toolkit_log.h"
 
 #include <dcmtk/dcmnet/dul.h>
-#include <dcmtk/oflog/oflog.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -200,7 +200,7 @@ OFCondition RequestorNetwork::Request(std::shared_ptr<WatchedSocket> socket, T_A
 void PrepareDcmtk() {
   static std::once_flag once;
   std::call_once(once, [] {
-    OFLog::configure(OFLogger::OFF_LOG_LEVEL);
+    SilenceToolkit();
     dcmDisableGethostbyaddr.set(OFTrue);
   });
 }
