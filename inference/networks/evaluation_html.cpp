@@ -72,8 +72,8 @@ std::string RocCurve(const EvaluationRun& run, const Metrics& metrics) {
     int found = 0, wrong = 0;
     for (const auto& one : run.cases)
       if (one.probability_of_necrosis >= threshold) ++(one.label == "necrosis" ? found : wrong);
-    points += " " + Fixed(40 + 300.0 * wrong / metrics.recurrence, 1) + "," +
-              Fixed(340 - 300.0 * found / metrics.necrosis, 1);
+    points.append(" ").append(Fixed(40 + 300.0 * wrong / metrics.recurrence, 1));
+    points.append(",").append(Fixed(340 - 300.0 * found / metrics.necrosis, 1));
   }
   std::string svg =
       "<svg viewBox=\"0 0 380 385\" width=\"380\" height=\"385\" role=\"img\" aria-label=\"ROC curve, AUC " +

@@ -1,7 +1,9 @@
 #include "inference/networks/network.h"
 
 #include "config/error.h"
+#include "inference/networks/mresnet.h"
 #include "inference/networks/resnet.h"
+#include "inference/networks/vgg.h"
 
 namespace glionode::networks {
 
@@ -10,8 +12,8 @@ std::shared_ptr<Network> MakeNetwork(const NetworkSpec& spec) {
   if (!(spec.width >= 0.0625 && spec.width <= 4.0))
     throw Error(ErrorCode::kUsage, "network: width: must be between 0.0625 and 4 (1 is the published width)");
   if (spec.type == "resnet10") return MakeResNet10(spec);
-  if (spec.type == "vgg16" || spec.type == "mresnet")
-    throw Error(ErrorCode::kUsage, "network: type: '" + spec.type + "' is not built in this version; use resnet10");
+  if (spec.type == "mresnet") return MakeMresNet(spec);
+  if (spec.type == "vgg16") return MakeVgg16(spec);
   throw Error(ErrorCode::kUsage,
               "network: type: '" + spec.type + "' is unknown; expected one of resnet10, mresnet, vgg16");
 }

@@ -29,8 +29,8 @@ class Network : public torch::nn::Module {
   torch::nn::Linear fc{nullptr};
 };
 
-/// The network that `spec` describes, freshly initialised from Torch's generator. Throws Error{kUsage} for a type that
-/// does not exist (yet), a layout or a width that it cannot have.
+/// The network that `spec` describes, freshly initialised from Torch's generator. Throws Error{kUsage} for an unknown
+/// type, a layout or a width that it cannot have.
 std::shared_ptr<Network> MakeNetwork(const NetworkSpec& spec);
 
 /// Number of trained values.

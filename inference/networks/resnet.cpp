@@ -16,9 +16,7 @@ torch::nn::Conv3d Conv(int in, int out, int kernel, int stride, int padding, int
 class ResNet10 : public Network {
  public:
   explicit ResNet10(const NetworkSpec& spec) {
-    if (spec.layout != "dilated" && spec.layout != "strided")
-      throw Error(ErrorCode::kUsage, "network: layout: '" + spec.layout + "' is unknown; expected dilated or strided");
-    const bool dilated = spec.layout == "dilated";
+    const bool dilated = IsDilated(spec);
     const auto channels = StageChannels(spec.width);
     conv1_ = register_module("conv1", Conv(static_cast<int>(spec.sequences.size()), channels[0], 7, 2, 3));
     bn1_ = register_module("bn1", torch::nn::BatchNorm3d(channels[0]));
@@ -77,6 +75,12 @@ std::string BasicBlock::Describe(GraphWriter& writer, const std::string& input) 
   const auto shortcut = shortcut_ ? writer.Convolution(input, shortcut_, shortcut_norm_) : input;
   const auto x = writer.Relu(writer.Convolution(input, conv1_, bn1_));
   return writer.Relu(writer.Add(writer.Convolution(x, conv2_, bn2_), shortcut));
+}
+
+bool IsDilated(const NetworkSpec& spec) {
+  if (spec.layout != "dilated" && spec.layout != "strided")
+    throw Error(ErrorCode::kUsage, "network: layout: '" + spec.layout + "' is unknown; expected dilated or strided");
+  return spec.layout == "dilated";
 }
 
 std::array<int, 4> StageChannels(double width) {

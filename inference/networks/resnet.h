@@ -18,6 +18,8 @@ class BasicBlock : public torch::nn::Module {
 
 /// Channels of the four stages at a width: 64, 128, 256, 512 at 1.
 std::array<int, 4> StageChannels(double width);
+/// Whether stages 3 and 4 are dilated. Throws Error{kUsage} for a layout that is neither dilated nor strided.
+bool IsDilated(const NetworkSpec& spec);
 /// Convolutions: Kaiming, fan out; normalisation: 1 and 0.
 void InitialiseLikeMedicalNet(torch::nn::Module& module);
 

@@ -16,7 +16,7 @@ void ForEachTensor(const Network& network, Visit visit) {
 
 std::string ShapeText(const std::vector<std::int64_t>& shape) {
   std::string text;
-  for (const auto extent : shape) text += (text.empty() ? "" : "x") + std::to_string(extent);
+  for (const auto extent : shape) text.append(text.empty() ? "" : "x").append(std::to_string(extent));
   return text.empty() ? "scalar" : text;
 }
 }  // namespace

@@ -7,6 +7,8 @@
 
 #include <gmock/gmock.h>
 
+#include <set>
+
 namespace glionode::networks {
 namespace {
 
@@ -78,25 +80,50 @@ TEST(Networks, UnknownOnesAreRefusedByName) {
   EXPECT_THAT(ErrorOf([] { MakeNetwork(Spec(0)); }), HasSubstr("width"));
 }
 
-class FastPath : public testing::TestWithParam<const char*> {};
+TEST(Vgg16, HasItsSizeAtFullWidth) {
+  EXPECT_EQ(ParameterCount(*MakeNetwork(Spec(1, "dilated", "vgg16"))), 44145090);
+  const auto weights = WeightsOf(*MakeNetwork(Spec(0.0625, "dilated", "vgg16")));
+  EXPECT_TRUE(weights.contains("features.0.weight"));
+  EXPECT_TRUE(weights.contains("features.1.running_var"));
+  EXPECT_TRUE(weights.contains("features.40.weight"));
+  EXPECT_EQ(weights.at("fc.weight").shape, (std::vector<std::int64_t>{2, 32}));
+}
+
+TEST(MresNet, HasOneBranchASequence) {
+  NetworkSpec two = Spec(0.0625, "strided", "mresnet");
+  two.sequences = {Role::kT2, Role::kT1ce};
+  const auto weights = WeightsOf(*MakeNetwork(two));
+  EXPECT_TRUE(weights.contains("branch1.layer2.0.downsample.0.weight"));
+  EXPECT_FALSE(weights.contains("branch2.conv1.weight"));
+  EXPECT_EQ(weights.at("branch0.conv1.weight").shape, (std::vector<std::int64_t>{4, 1, 7, 7, 7}));
+  EXPECT_EQ(weights.at("fuse.0.weight").shape, (std::vector<std::int64_t>{8, 16, 1, 1, 1}));
+}
+
+struct Kind {
+  const char *type, *layout;
+};
+class FastPath : public testing::TestWithParam<Kind> {};
 
 TEST_P(FastPath, EqualsTheModule) {
-  PrepareTorch(2);
+  PrepareTorch(1);  // tests run side by side: waiting Torch threads would spin on each other's cores
   torch::manual_seed(1);
   torch::NoGradGuard no_grad;
-  const auto network = MakeNetwork(Spec(0.25, GetParam()));
+  const auto network = MakeNetwork(Spec(0.125, GetParam().layout, GetParam().type));
   Unsettle(*network);
   network->eval();
   InferenceGraph graph(*network);
-  for (int round = 0; round < 3; ++round) {
-    const auto input = torch::randn({1, 3, 48, 48, 48});
+  for (int round = 0; round < 2; ++round) {
+    const auto input = torch::randn({1, 3, 40, 40, 40});
     const auto plain = network->Features(input), fast = graph.Features(input);
     EXPECT_LT(((plain - fast).abs() / (1 + plain.abs())).max().item<double>(), 1e-5);
     EXPECT_LT((network->Head(plain) - network->Head(fast)).abs().max().item<double>(), 1e-5);
     EXPECT_TRUE(torch::equal(graph.Features(input), fast)) << "the same input must give the same bits";
   }
 }
-INSTANTIATE_TEST_SUITE_P(Layouts, FastPath, testing::Values("dilated", "strided"));
+INSTANTIATE_TEST_SUITE_P(Networks, FastPath,
+                         testing::Values(Kind{"resnet10", "dilated"}, Kind{"resnet10", "strided"},
+                                         Kind{"mresnet", "dilated"}, Kind{"vgg16", "dilated"}),
+                         [](const auto& one) { return std::string(one.param.type) + "_" + one.param.layout; });
 
 TEST(ActivationMap, AveragesToTheLogitDifference) {
   torch::manual_seed(2);
