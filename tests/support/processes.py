@@ -95,6 +95,7 @@ class Process:
         """kill -9 of the process alone, as a crash would be: its children are not told."""
         self.process.kill()
         self.process.wait()
+        self._close()
 
     def stop(self, seconds=20):
         """SIGTERM, then SIGKILL to the whole group. Returns the exit status. May be called twice."""
@@ -103,15 +104,18 @@ class Process:
             try:
                 self.process.wait(seconds * TIME_FACTOR)
             except subprocess.TimeoutExpired:
-                pass
+                for child, _ in children_of(self.pid):  # they may be in groups of their own
+                    os.kill(child, signal.SIGKILL)
         self.signal_group(signal.SIGKILL)
         self.process.wait()
-        self._reader.join(5)
-        if not self.process.stdout.closed and not self._reader.is_alive():
-            self.process.stdout.close()
-        if not self._log.closed:
-            self._log.close()
+        self._close()
         return self.process.returncode
+
+    def _close(self):
+        self._reader.join(5)
+        if not self._reader.is_alive():
+            self.process.stdout.close()
+        self._log.close()
 
 
 def children_of(pid):
