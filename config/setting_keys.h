@@ -125,9 +125,22 @@ inline constexpr SettingKey<AcceptRule> kAcceptKeys[] = {
     GLIONODE_KEY(AcceptRule, max_age_days, false, r.ReadInt(name, node, s.max_age_days, 0, 36500)),
 };
 
+inline bool ReadRole(SettingReader& reader, const std::string& name, const toml::node& node, Role& out) {
+  std::string word;
+  if (!reader.ReadChoice(name, node, word, {"t1", "t2", "t1ce", "none"})) return false;
+  out = *RoleFromText(word);
+  return true;
+}
+
+/// Beside these, any DICOM keyword (RoleRule::matches).
+inline constexpr SettingKey<RoleRule> kRoleKeys[] = {
+    GLIONODE_KEY(RoleRule, role, true, ReadRole(r, name, node, s.role)),
+    GLIONODE_KEY(RoleRule, peer, false, r.ReadAeTitle(name, node, s.peer)),
+};
+
 #undef GLIONODE_KEY
 
-/// Keywords (PS3.6) that accept rules usually name: only for suggestions, any other keyword is taken as well.
+/// Keywords (PS3.6) that rules usually name: only for suggestions, any other keyword is taken as well.
 inline constexpr std::string_view kUsualKeywords[] = {
     "StudyDescription",
     "SeriesDescription",
@@ -148,7 +161,35 @@ inline constexpr std::string_view kUsualKeywords[] = {
     "CodeMeaning",
     "StudyID",
     "PatientID",
+    "PatientSex",
+    "PatientAge",
+    "StudyDate",
+    "SeriesDate",
     "ImageType",
+    "SeriesNumber",
+    "RepetitionTime",
+    "EchoTime",
+    "InversionTime",
+    "FlipAngle",
+    "EchoTrainLength",
+    "EchoNumbers",
+    "ScanningSequence",
+    "SequenceVariant",
+    "SequenceName",
+    "PulseSequenceName",
+    "ScanOptions",
+    "MRAcquisitionType",
+    "MagneticFieldStrength",
+    "SliceThickness",
+    "SpacingBetweenSlices",
+    "ContrastBolusAgent",
+    "ContrastBolusVolume",
+    "AcquisitionContrast",
+    "DiffusionBValue",
+    "DeviceSerialNumber",
+    "SoftwareVersions",
+    "Rows",
+    "Columns",
 };
 
 }  // namespace glionode

@@ -1,11 +1,12 @@
 #include "config/setting_reader.h"
 
+#include "config/attribute_pattern.h"
+
 #include <algorithm>
 #include <arpa/inet.h>
 #include <cctype>
 #include <cmath>
 #include <cstdio>
-#include <regex>
 #include <sstream>
 
 namespace glionode {
@@ -243,16 +244,57 @@ bool SettingReader::ReadPath(const std::string& name, const toml::node& node, st
 bool SettingReader::ReadRegex(const std::string& name, const toml::node& node, std::string& out) {
   const auto* text = node.as_string();
   if (!text) return WrongType(name, node, "a regular expression in quotes");
-  std::string_view pattern = text->get();
-  if (pattern.substr(0, 4) == "(?i)") pattern.remove_prefix(4);
-  if (pattern.size() > 1000) return WrongType(name, node, "a regular expression of at most 1000 characters");
+  if (text->get().size() > AttributePattern::kLongestPattern)
+    return WrongType(
+        name, node,
+        "a regular expression of at most " + std::to_string(AttributePattern::kLongestPattern) + " characters");
   try {
-    const std::regex compiled(pattern.begin(), pattern.end(), std::regex::ECMAScript);
+    const AttributePattern compiled(text->get());
   } catch (const std::regex_error& error) {
     Error(node.source(), name + ": this is no regular expression (ECMAScript): " + error.what());
     return false;
   }
   out = text->get();
+  return true;
+}
+
+bool SettingReader::ReadCondition(const std::string& name, const toml::node& node, AttributeCondition& out) {
+  if (node.is_string()) {
+    std::string pattern;
+    if (!ReadRegex(name, node, pattern)) return false;
+    if (pattern.empty() || pattern == "(?i)") {
+      Error(node.source(), name + ": an empty pattern fits every series; for an empty value write \"^$\"");
+      return false;
+    }
+    out = std::move(pattern);
+    return true;
+  }
+  const auto* table = node.as_table();
+  if (!table) return WrongType(name, node, "a regular expression in quotes, or { min = 1, max = 2 } for a number");
+  NumberRange range;
+  bool good = true;
+  constexpr double kLargest = 1e12;  // far beyond every attribute; a range is open by leaving a side out
+  for (auto&& [key, value] : *table) {
+    const std::string side(key.str());
+    double number = 0;
+    if (side != "min" && side != "max") {
+      Error(key.source(),
+            "unknown key " + name + "." + side + ": expected min or max" + DidYouMean(side, {"min", "max"}));
+      good = false;
+    } else if (!ReadNumber(name + "." + side, value, number, -kLargest, kLargest)) {
+      good = false;
+    } else {
+      (side == "min" ? range.min : range.max) = number;
+    }
+  }
+  if (!good) return false;
+  if (table->empty()) return WrongType(name, node, "min, max or both between the braces");
+  if (range.min && range.max && *range.min > *range.max) {
+    Error(node.source(), name + ": min (" + NumberText(*range.min) + ") is greater than max (" +
+                             NumberText(*range.max) + "); no number fits");
+    return false;
+  }
+  out = range;
   return true;
 }
 

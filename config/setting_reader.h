@@ -1,4 +1,5 @@
 #pragma once
+#include "config/settings.h"
 #include "config/settings_loader.h"
 
 #include <toml++/toml.h>
@@ -46,8 +47,10 @@ class SettingReader {
   /// A list of addresses, ranges (10.0.0.0/8, fd00::/8) and host names, at least one.
   bool ReadSources(const std::string& name, const toml::node& node, std::vector<std::string>& out);
   bool ReadPath(const std::string& name, const toml::node& node, std::filesystem::path& out);
-  /// An ECMAScript regular expression; (?i) may stand in front.
+  /// A regular expression as config/attribute_pattern.h takes it.
   bool ReadRegex(const std::string& name, const toml::node& node, std::string& out);
+  /// A regular expression in quotes, or { min = 1, max = 2 } with at least one of the two.
+  bool ReadCondition(const std::string& name, const toml::node& node, AttributeCondition& out);
 
  private:
   void Add(bool is_error, const toml::source_region& where, std::string text);

@@ -1,8 +1,12 @@
 #pragma once
+#include "config/vocabulary.h"
+
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace glionode {
@@ -77,6 +81,23 @@ struct AcceptRule {
   int line = 0;          ///< where it stands in the file
 };
 
+/// Numbers from min to max, both included; a side that is left out is open. At least one is there.
+struct NumberRange {
+  std::optional<double> min, max;
+};
+
+/// What one attribute must hold: a regular expression (dialect: config/attribute_pattern.h), or a number in a range, in
+/// the unit of the attribute (RepetitionTime: ms). Of several values the first counts for a range.
+using AttributeCondition = std::variant<std::string, NumberRange>;
+
+/// One [[role]] rule of the site: a series that fulfils every condition has the role, whatever the general rules say.
+struct RoleRule {
+  Role role = Role::kNone;                            ///< t1, t2, t1ce or none
+  std::map<std::string, AttributeCondition> matches;  ///< DICOM keyword -> condition; at least one
+  std::string peer;                                   ///< calling AE title; empty: any
+  int line = 0;                                       ///< where it stands in the file
+};
+
 struct Settings {
   NodeSettings node;
   LogSettings log;
@@ -87,6 +108,7 @@ struct Settings {
   StorageSettings storage;
   std::vector<PeerSettings> peers;
   std::vector<AcceptRule> accept;
+  std::vector<RoleRule> roles;  ///< in file order: the first that fits decides
 };
 
 }  // namespace glionode

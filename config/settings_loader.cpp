@@ -33,7 +33,7 @@ const std::vector<Section>& Sections() {
       {"dicom", false, Names(kDicomKeys)},     {"study", false, Names(kStudyKeys)},
       {"model", false, Names(kModelKeys)},     {"admin", false, Names(kAdminKeys)},
       {"storage", false, Names(kStorageKeys)}, {"peer", true, Names(kPeerKeys)},
-      {"accept", true, Names(kAcceptKeys)},
+      {"accept", true, Names(kAcceptKeys)},    {"role", true, Names(kRoleKeys)},
   };
   return sections;
 }
@@ -151,36 +151,74 @@ void ReadPeers(SettingReader& reader, const toml::table& root, Settings& setting
                 "no peer has deliver = \"all\": results are computed and shown, but nothing is sent");
 }
 
+/// A DICOM keyword in a rule: false, and said, if it cannot be one; only a warning if it looks misspelt, because any
+/// keyword may be meant. `own`: the keys of the rule beside keywords.
+bool CheckKeyword(SettingReader& reader, const std::string& section, const toml::key& key,
+                  const std::vector<std::string>& own) {
+  static const std::vector<std::string> usual(std::begin(kUsualKeywords), std::end(kUsualKeywords));
+  const std::string name(key.str());
+  if (!IsKeyword(name)) {
+    auto known = own;
+    known.insert(known.end(), usual.begin(), usual.end());
+    std::string expected =
+        "a DICOM keyword such as " + std::string(section == "role" ? "Series" : "Study") + "Description";
+    for (const std::string& other : own) expected += ", or " + other;
+    reader.Error(key.source(),
+                 "unknown key " + section + "." + name + ": expected " + expected + DidYouMean(name, known));
+    return false;
+  }
+  if (std::find(usual.begin(), usual.end(), name) == usual.end() && Nearest(name, usual))
+    reader.Warn(key.source(), section + "." + name + " is an unusual keyword" + DidYouMean(name, usual));
+  return true;
+}
+
+void CheckRulePeer(SettingReader& reader, const toml::table& table, const std::string& section, const std::string& peer,
+                   const Settings& settings) {
+  if (peer.empty() || std::any_of(settings.peers.begin(), settings.peers.end(),
+                                  [&](const PeerSettings& known) { return known.ae_title == peer; }))
+    return;
+  reader.Warn(table.get("peer")->source(),
+              section + ".peer: no [[peer]] has the AE title \"" + peer + "\"; this rule matches nothing");
+}
+
 void ReadAcceptRules(SettingReader& reader, const toml::table& root, Settings& settings) {
-  const auto tables = Tables(reader, root, "accept");
-  const std::vector<std::string> usual(std::begin(kUsualKeywords), std::end(kUsualKeywords));
-  for (const toml::table* table : tables) {
+  for (const toml::table* table : Tables(reader, root, "accept")) {
     AcceptRule rule;
     rule.line = static_cast<int>(table->source().begin.line);
     ReadKeys(reader, *table, "accept", kAcceptKeys, rule, [&](const toml::key& key, const toml::node& node) {
       const std::string name(key.str());
-      if (!IsKeyword(name)) {
-        auto known = Names(kAcceptKeys);
-        known.insert(known.end(), usual.begin(), usual.end());
-        reader.Error(key.source(), "unknown key accept." + name +
-                                       ": expected a DICOM keyword such as StudyDescription, or peer, or max_age_days" +
-                                       DidYouMean(name, known));
-        return;
-      }
-      if (std::find(usual.begin(), usual.end(), name) == usual.end() && Nearest(name, usual))
-        reader.Warn(key.source(), "accept." + name + " is an unusual keyword" + DidYouMean(name, usual));
+      if (!CheckKeyword(reader, "accept", key, Names(kAcceptKeys))) return;
       std::string pattern;
       if (reader.ReadRegex("accept." + name, node, pattern)) rule.matches[name] = pattern;
     });
     if (table->empty()) reader.Warn(table->source(), "this [[accept]] has no condition: every study is evaluated");
-    if (!rule.peer.empty() && std::none_of(settings.peers.begin(), settings.peers.end(),
-                                           [&](const PeerSettings& peer) { return peer.ae_title == rule.peer; }))
-      reader.Warn(table->get("peer")->source(),
-                  "accept.peer: no [[peer]] has the AE title \"" + rule.peer + "\"; this rule matches nothing");
+    CheckRulePeer(reader, *table, "accept", rule.peer, settings);
     settings.accept.push_back(std::move(rule));
   }
   if (!root.contains("accept"))
     reader.Warn({}, "no [[accept]] rule: studies are stored and shown, but none is evaluated");
+}
+
+void ReadRoleRules(SettingReader& reader, const toml::table& root, Settings& settings) {
+  for (const toml::table* table : Tables(reader, root, "role")) {
+    RoleRule rule;
+    rule.line = static_cast<int>(table->source().begin.line);
+    int conditions = 0;
+    ReadKeys(reader, *table, "role", kRoleKeys, rule, [&](const toml::key& key, const toml::node& node) {
+      const std::string name(key.str());
+      ++conditions;
+      if (!CheckKeyword(reader, "role", key, Names(kRoleKeys))) return;
+      AttributeCondition condition;
+      if (reader.ReadCondition("role." + name, node, condition)) rule.matches[name] = std::move(condition);
+    });
+    // Unlike an [[accept]] without a condition, this one can never be meant: it would give every series the same role.
+    if (conditions == 0)
+      reader.Error(table->source(),
+                   "this [[role]] has no condition and would fit every series; add a DICOM keyword such as "
+                   "SeriesDescription = \"...\"");
+    CheckRulePeer(reader, *table, "role", rule.peer, settings);
+    settings.roles.push_back(std::move(rule));
+  }
 }
 
 void ReportUnknownSections(SettingReader& reader, const toml::table& root) {
@@ -273,6 +311,7 @@ LoadedSettings LoadSettings(const std::filesystem::path& file) {
     ReadSection(reader, root, "storage", kStorageKeys, settings.storage);
     ReadPeers(reader, root, settings);
     ReadAcceptRules(reader, root, settings);
+    ReadRoleRules(reader, root, settings);
     CheckTogether(reader, root, settings);
     if (!reader.HasErrors()) loaded.settings = std::move(settings);
   } catch (const toml::parse_error& error) {

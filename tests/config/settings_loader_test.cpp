@@ -244,6 +244,73 @@ TEST_F(SettingsLoaderTest, AcceptRules) {
   EXPECT_THAT(rule("peer = \"OTHER\"\n"), HasSubstr("matches nothing"));
 }
 
+TEST_F(SettingsLoaderTest, RoleRules) {
+  const auto loaded = Load(With(
+      "[[role]]\nrole = \"t1ce\"\nSeriesDescription = \"(?i)^mpr\"\nRepetitionTime = { min = 1500, max = 3000.5 }\n"
+      "[[role]]\nrole = \"none\"\nEchoTime = { max = 5 }\npeer = \"PACS\"\n"));
+  ASSERT_TRUE(loaded.settings);
+  const auto& rules = loaded.settings->roles;
+  ASSERT_EQ(rules.size(), 2u);
+  EXPECT_EQ(rules[0].role, Role::kT1ce);
+  EXPECT_EQ(rules[0].line, 11);
+  EXPECT_EQ(rules[0].peer, "");
+  ASSERT_EQ(rules[0].matches.size(), 2u);
+  EXPECT_EQ(std::get<std::string>(rules[0].matches.at("SeriesDescription")), "(?i)^mpr");
+  const auto range = std::get<NumberRange>(rules[0].matches.at("RepetitionTime"));
+  EXPECT_EQ(range.min, 1500);
+  EXPECT_EQ(range.max, 3000.5);
+  EXPECT_EQ(rules[1].role, Role::kNone);
+  EXPECT_EQ(rules[1].line, 15);
+  EXPECT_EQ(rules[1].peer, "PACS");
+  EXPECT_FALSE(std::get<NumberRange>(rules[1].matches.at("EchoTime")).min);
+  EXPECT_TRUE(Load(kSmallest).settings->roles.empty());
+}
+
+TEST_F(SettingsLoaderTest, MistakesInRoleRules) {
+  const auto rule = [this](const std::string& text) { return Findings(With("[[role]]\n" + text)); };
+  const std::string t1 = "role = \"t1\"\n";
+  const struct {
+    std::string text, expected;
+  } mistakes[] = {
+      {"role = \"t1c\"\nSeriesDescription = \"x\"\n", "E 12:8 role.role: expected one of \"t1\", \"t2\", \"t1ce\", "},
+      {"role = \"T1CE\"\nSeriesDescription = \"x\"\n", "did you mean t1ce?"},
+      {"role = \"unsure\"\nSeriesDescription = \"x\"\n", "E 12:8 role.role: expected one of"},
+      {"role = 1\nSeriesDescription = \"x\"\n", "found 1"},
+      {"SeriesDescription = \"x\"\n", "E 11:1 role.role is missing"},
+      {t1, "E 11:1 this [[role]] has no condition and would fit every series"},
+      {t1 + "peer = \"PACS\"\n", "has no condition"},
+      {t1 + "SeriesDescription = \"(\"\n", "E 13:21 role.SeriesDescription: this is no regular expression"},
+      {t1 + "SeriesDescription = \"\"\n", "E 13:21 role.SeriesDescription: an empty pattern fits every series"},
+      {t1 + "SeriesDescription = \"(?i)\"\n", "an empty pattern fits every series"},
+      {t1 + "EchoTime = 5\n",
+       "E 13:12 role.EchoTime: expected a regular expression in quotes, or { min = 1, max = 2 }"},
+      {t1 + "EchoTime = {}\n", "expected min, max or both between the braces"},
+      {t1 + "EchoTime = { mix = 1 }\n", "unknown key role.EchoTime.mix: expected min or max (did you mean mi"},
+      {t1 + "EchoTime = { min = \"1\" }\n", "role.EchoTime.min: expected a number"},
+      {t1 + "EchoTime = { min = nan }\n", "role.EchoTime.min: expected a number"},
+      {t1 + "EchoTime = { min = 5, max = 4 }\n", "E 13:12 role.EchoTime: min (5) is greater than max (4)"},
+      {t1 + "seriesdescription = \"x\"\n", "did you mean SeriesDescription?"},
+      {t1 + "peeer = \"x\"\n",
+       "E 13:1 unknown key role.peeer: expected a DICOM keyword such as SeriesDescription, or role, "
+       "or peer (did you mean peer?)"},
+      {t1 + "peer = \"A\\\\B\"\nEchoTime = { min = 1 }\n", "role.peer: expected an AE title"},
+  };
+  for (const auto& one : mistakes) {
+    const std::string findings = rule(one.text);
+    EXPECT_THAT(findings, HasSubstr(one.expected)) << one.text;
+    EXPECT_EQ(Errors(findings), 1) << one.text << findings;
+  }
+  EXPECT_EQ(Errors(rule("role = \"x\"\nEchoTime = { min = 5, max = 4 }\nSeriesDescription = \"[\"\nbad = 1\n")), 4)
+      << "all at once";
+  EXPECT_THAT(Findings(With("[role]\nrole = \"t1\"\nEchoTime = { min = 1 }\n")), HasSubstr("write [[role]] with two"));
+  EXPECT_THAT(rule(t1 + "EchoTime = { min = 1 }\npeer = \"OTHER\"\n"),
+              HasSubstr("W 14:8 role.peer: no [[peer]] has the AE title \"OTHER\"; this rule matches nothing"));
+  const std::string misspelt = rule(t1 + "SeriesDescripton = \"x\"\n");
+  EXPECT_THAT(misspelt,
+              HasSubstr("W 13:1 role.SeriesDescripton is an unusual keyword (did you mean SeriesDescription?)"));
+  EXPECT_EQ(Errors(misspelt), 0);
+}
+
 TEST_F(SettingsLoaderTest, Warnings) {
   fs::create_directories(folder_ / "data");
   fs::create_directories(folder_ / "bundle");
@@ -313,6 +380,7 @@ TEST_F(ExampleTest, HoldsEveryKnownKeyWithAComment) {
     std::string key = line.substr(0, equals);
     if (key.rfind("# ", 0) == 0) key.erase(0, 2);  // a key may be shown commented out
     const bool is_key = equals != std::string::npos && key.find_first_of(" .:") == std::string::npos;
+    if (line.rfind("# [[", 0) == 0) line.erase(0, 2);  // so may a whole rule
     if (line.rfind('[', 0) == 0) {
       section = line.substr(line.find_first_not_of('['));
       section = section.substr(0, section.find(']'));
