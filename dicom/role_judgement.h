@@ -12,7 +12,7 @@ struct RoleJudgement {
   bool second_choice = false;    ///< right weighting, but taken for another purpose (planning, mapping)
 };
 
-RoleJudgement JudgeInDetail(const SeriesFacts& series);
+RoleJudgement JudgeInDetail(const SeriesFacts& series, const SiteRules& rules, const std::string& peer);
 
 /// "T1", "T2", "T1 with contrast" as people write it.
 std::string RoleInWords(Role role);

@@ -23,7 +23,7 @@ bool Saturated(const E& e) { return e.name.HasAny(W::kPre, W::kUnenhanced); }
 // at 1.5 and 3 T, wide on purpose: they only ever add to words, or speak where words are missing.
 constexpr double kOut = 20;
 
-constexpr RoleRule kRules[] = {
+constexpr EvidenceRule kRules[] = {
     // name                 applies when                                                              T1  T2  none
     // contrast
     // The weighting, by name
@@ -54,6 +54,11 @@ constexpr RoleRule kRules[] = {
      [](const E& e) { return e.name.Has(W::kProtonDensity) && e.name.Has(W::kT2) && In(e.te, 0.1, 45); }, 0, 0, kOut, 0,
      "the proton density echo of a double echo"},
     {"stir", [](const E& e) { return e.name.Has(W::kStir); }, 0, 0, kOut, 0, "STIR"},
+    {"t2 inversion recovery",
+     [](const E& e) { return e.name.Has(W::kInversionRecovery) && e.name.Has(W::kT2) && !e.name.Has(W::kT1); }, 0, 0,
+     kOut, 0, "a T2 inversion recovery (FLAIR or STIR)"},
+    {"echo planar word", [](const E& e) { return e.name.Has(W::kEchoPlanar); }, 0, 0, 12, 0,
+     "echo-planar by its name: diffusion, perfusion or functional"},
     {"steady state", [](const E& e) { return e.name.Has(W::kSteadyState); }, 0, 0, kOut, 0, "steady-state sequence"},
     // What is no anatomical T1 or T2 at all, by name
     {"diffusion", [](const E& e) { return e.name.Has(W::kDiffusion); }, 0, 0, kOut, 0, "diffusion"},
@@ -76,11 +81,15 @@ constexpr RoleRule kRules[] = {
     {"spectroscopy plan",
      [](const E& e) { return e.name.Has(W::kLocalizer) && e.name.Has(W::kSpectroscopy) && e.name.Has(W::kT1); }, 0, 0,
      2, 0, "images for planning a spectroscopy"},
+    {"small part", [](const E& e) { return e.name.Has(W::kSmallPart); }, 0, 0, 2, 0,
+     "taken of a small part of the head"},
     {"field map", [](const E& e) { return e.name.Has(W::kFieldMap); }, 0, 0, kOut, 0, "field map or shim"},
     {"reformat", [](const E& e) { return e.name.Has(W::kReformat); }, 0, 0, kOut, 0, "reformatted from another series"},
     {"projection", [](const E& e) { return e.name.Has(W::kProjection); }, 0, 0, kOut, 0, "projection (MIP)"},
     {"subtraction", [](const E& e) { return e.name.Has(W::kSubtraction); }, 0, 0, kOut, 0, "subtraction"},
     {"phase", [](const E& e) { return e.name.Has(W::kPhase); }, 0, 0, kOut, 0, "phase image"},
+    {"fat image", [](const E& e) { return e.name.Has(W::kFatImage); }, 0, 0, kOut, 0,
+     "the fat or opposed-phase image of a Dixon"},
     {"map", [](const E& e) { return e.name.Has(W::kMap); }, 0, 0, 4.5, 0, "a computed map by its name"},
     {"mapping", [](const E& e) { return e.name.Has(W::kMapping) && !e.name.Has(W::kMap); }, 0, 0, 2, 0,
      "taken for a quantitative map"},
@@ -218,14 +227,6 @@ std::string Upper(std::string text) {
   return text;
 }
 
-std::optional<double> FirstNumber(const std::string& text) {
-  double value = 0;
-  const std::string first = text.substr(0, text.find('\\'));
-  const auto [end, error] = std::from_chars(first.data(), first.data() + first.size(), value);
-  if (error != std::errc() || end != first.data() + first.size() || !std::isfinite(value)) return std::nullopt;
-  return value;
-}
-
 bool SaysNo(const std::string& agent) {
   static constexpr std::string_view kNo[] = {"NONE", "NO",  "N",    "0",          "NO CONTRAST", "WITHOUT",
                                              "NIL",  "NON", "OHNE", "UNENHANCED", "NO IV"};
@@ -296,6 +297,14 @@ RoleEvidence CollectEvidence(const std::map<std::string, std::string>& attribute
   return e;
 }
 
-std::span<const RoleRule> RoleRules() { return kRules; }
+std::optional<double> FirstNumber(const std::string& text) {
+  double value = 0;
+  const std::string first = text.substr(0, text.find('\\'));
+  const auto [end, error] = std::from_chars(first.data(), first.data() + first.size(), value);
+  if (error != std::errc() || end != first.data() + first.size() || !std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
+std::span<const EvidenceRule> EvidenceRules() { return kRules; }
 
 }  // namespace glionode::dicom

@@ -27,13 +27,16 @@ RoleEvidence CollectEvidence(const std::map<std::string, std::string>& attribute
 
 /// One row of the table: when it applies it adds its points. `t1`, `t2` and `none` are compared with each other;
 /// `contrast` (positive: agent given, negative: not given) then tells T1ce from T1.
-struct RoleRule {
+struct EvidenceRule {
   std::string_view name;  ///< in RoleVerdict::rule
   bool (*applies)(const RoleEvidence&);
   double t1, t2, none, contrast;
   std::string_view words;  ///< the evidence as an administrator reads it
 };
 
-std::span<const RoleRule> RoleRules();
+std::span<const EvidenceRule> EvidenceRules();
+
+/// The first of the values of a decimal or integer string (backslash between values); empty if it is no finite number.
+std::optional<double> FirstNumber(const std::string& text);
 
 }  // namespace glionode::dicom

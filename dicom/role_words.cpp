@@ -24,21 +24,24 @@ constexpr Entry kVocabulary[] = {
     {Word::kProtonDensity, "pd pdw dp proton protondensity"},
     {Word::kFlair, "flair darkfluid ssflair"},
     {Word::kStir, "stir"},
+    {Word::kInversionRecovery, "tirm tir"},
+    {Word::kEchoPlanar, "epi ep2d ep3d"},
     {Word::kT1Sequence, "mprage memprage rage bravo spgr fspgr irspgr irfspgr efgpgr vibe starvibe lava thrive tfl3d"},
-    {Word::kGradientEcho, "gre fgre ffe wffe tffe fl2d fl3d flash medic merge gradient"},
-    {Word::kSteadyState, "ciss fiesta trufi truefisp bffe btfe balanced"},
+    {Word::kGradientEcho, "gre fgre ffe wffe tffe fl2d fl3d flash medic merge gradient eg mpgr"},
+    {Word::kSteadyState, "ciss ci3d fiesta trufi truefisp bffe btfe balanced"},
     {Word::kMp2rage, "mp2rage"},
     {Word::kMp2rageUniform, "uni uniden"},
     {Word::kInversion, "inv inv1 inv2"},
     {Word::kContrast,
      "contrast contr gd gad gado gadolinium gadovist gadavist gadobutrol dotarem clariscan gadoterate magnevist "
      "gadopentetate prohance gadoteridol multihance gadobenate omniscan gadodiamide vueway elucirem gadopiclenol "
-     "kontrast kontrastmittel km mdc enhanced injection inj injected injecte contraste contrasto gadolinio"},
+     "kontrast kontrastmittel km mdc enhanced injection inj injected injecte contraste contrasto gadolinio cte civ "
+     "inject cm kontrastem kontrastu kontrascie contrastmiddel"},
     {Word::kBareC, "c plusc ce"},
-    {Word::kPost, "post dopo apres nach pos tardif"},
-    {Word::kPre, "pre nativ native blanco vor avant"},
+    {Word::kPost, "post dopo apres nach pos tardif efter etter"},
+    {Word::kPre, "pre nativ native blanco vor avant prima basale foer foere przed"},
     {Word::kUnenhanced, "unenhanced noncontrast nc minusc plain"},
-    {Word::kMaybeAgent, "cont delay delayed"},
+    {Word::kMaybeAgent, "cont delay delayed iv plusmaybe"},
     {Word::kPostSurgery, "postop postoperative postsurgery"},
     {Word::kDiffusion,
      "dwi dti diff diffusion adc eadc apparent trace tracew tensor tractography colfa dw dwissh dwib diffusionweighted "
@@ -55,10 +58,11 @@ constexpr Entry kVocabulary[] = {
      "localizer localiser localizers locator loc scout aascout aahead survey topogram planning 3plane 3pl threeplane "
      "triplane"},
     {Word::kFieldMap, "b0 b1 fieldmap fieldmapping fmap shim shimming field"},
-    {Word::kReformat, "reformat reformatted ref reform oblique3d collection"},
+    {Word::kReformat, "reformat reformatted rfmt ref reform oblique3d collection"},
     {Word::kProjection, "mip projection"},
     {Word::kSubtraction, "sub subtr subtraction subtract subtracted subs"},
     {Word::kPhase, "phase pha phasemap"},
+    {Word::kFatImage, "fatimage"},
     {Word::kMap, "map maps t1map t2map t1rho"},
     {Word::kMapping, "mapping quant quantitation quantitative"},
     {Word::kCalibration, "calibration calib cal coil asset_cal refscan reference senseref sensitivity"},
@@ -68,23 +72,26 @@ constexpr Entry kVocabulary[] = {
     {Word::kOtherBody,
      "spine cspine tspine lspine lumbar thoracic thorax cervical sacrum neck knee abdomen liver pelvis prostate "
      "shoulder breast heart cardiac wrist ankle foot hip"},
+    {Word::kSmallPart, "iac cai orbit orbits orbita orbital sella pituitary hypophyse hypophysis hipofisis ipofisi"},
     {Word::kBrain, "brain brains head heads skull cerebro encefalo schaedel crane neuro"},
     {Word::kPlane,
      "ax axial axials axi tra transversal transverse trans cor coronal sag sagittal sagi obl oblique 3d 2d"},
     {Word::kSequence,
-     "se tse fse ir tir tirm tfe space cube vista frfse grase propeller blade haste ssfse tfl wats fs fat fatsat sat "
-     "sense ssh sh ffs spir spair dixon iso epi ep2d w weighted wt wtd high hr res thin vol volume"},
+     "se tse fse ir tfe space cube vista frfse grase propeller blade haste ssfse tfl wats fs fat fatsat sat "
+     "sense ssh sh ffs spir spair dixon iso w weighted wt wtd high hr res thin vol volume"},
     {Word::kWith, "with mit avec con com met"},
-    {Word::kWithout, "without wo non no ohne sans senza sin sem zonder o"},
+    {Word::kWithout, "without wo non no ohne sans senza sin sem zonder o bez utan uten uden"},
     {Word::kWithAndWithout, "wwo wow wowith"},
     {Word::kSurgery, "op operative operativ surgery surgical surg resection biopsy rt treatment radiation"},
     {Word::kMpr, "mpr mprs"},
     {Word::kWrap, "wrap oversampling os fov direction enc encode encoding"},
     {Word::kNeutral,
      "and und y right left posterior prescan presat preop preoperative prep perform for stealth stryker nav "
-     "neuronav brainlab routine stand standard rapid quick fast stroke seizure new mri mr nr wand mm cm ms iv pat p2 "
+     "neuronav brainlab routine stand standard rapid quick fast stroke seizure new mri mr nr wand mm ms pat p2 "
      "scan slab echo sec double whole tumor tumour protocol nsurg fossa wip filt filtered norm nd fil dis2d "
-     "dis3d reg gap in out opp opposed processing proc small large isotropic recon start test part chest last first "
+     "dis3d reg gap in out opp opposed processing proc small large isotropic water average averages coverage recon "
+     "start "
+     "test part chest last first "
      "shift heart1 best fit soft left1 ms block local wholebrain gating"},
 };
 
@@ -189,6 +196,25 @@ std::vector<Token> Segment(std::string_view chunk) {
   return tokens;
 }
 
+/// The letters of Latin-1 in UTF-8 (U+00C0 to U+00FF) as ASCII writes them: e with an accent is "e", an umlaut "ae", a
+/// Nordic o "oe". Other bytes stay, and end a word.
+std::string WithoutAccents(std::string_view text) {
+  static constexpr std::string_view kAscii[64] = {
+      "A", "A", "A", "A", "AE", "A", "AE", "C", "E",  "E", "E", "E", "I",  "I", "I",  "I",
+      "D", "N", "O", "O", "O",  "O", "OE", " ", "OE", "U", "U", "U", "UE", "Y", "TH", "ss",
+      "a", "a", "a", "a", "ae", "a", "ae", "c", "e",  "e", "e", "e", "i",  "i", "i",  "i",
+      "d", "n", "o", "o", "o",  "o", "oe", " ", "oe", "u", "u", "u", "ue", "y", "th", "y"};
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool letter = text[i] == '\xc3' && i + 1 < text.size() && (static_cast<unsigned char>(text[i + 1]) >> 6) == 2;
+    if (letter)
+      plain += kAscii[static_cast<unsigned char>(text[++i]) & 63U];
+    else
+      plain += text[i];
+  }
+  return plain;
+}
+
 /// Signs that carry meaning, rewritten as words before the text is cut at everything that is no letter or digit.
 std::string SpellOutSigns(std::string_view text) {
   struct Sign {
@@ -197,27 +223,40 @@ std::string SpellOutSigns(std::string_view text) {
   };
   const auto flags = std::regex::icase | std::regex::optimize;
   static const Sign signs[] = {
+      {std::regex(R"(\bi\.\s*v\.?(?![a-z]))", flags), " iv "},
       {std::regex(R"(\bT[\s-]*2w?[\s-]*(\*|star\b))", flags), " t2star "},
       {std::regex(R"(\bw\s*(/|&|\+|and)\s*w\s*/?\s*o\b)", flags), " wwo "},
       {std::regex(R"(\bw\s*/\s*o\b)", flags), " wo "},
       {std::regex(R"(\bw\s*/)", flags), " with "},
       {std::regex(R"(\bs\s*/\s*c\b)", flags), " minusc "},
       {std::regex(R"(\bc\s*/\s*c\b)", flags), " plusc "},
-      {std::regex(R"(\+\s*(c|ce|gd|gad|km|k|contrast|iv)?(?![a-z0-9]))", flags), " plusc "},
+      {std::regex(R"(\bs\s*/\s*(?=(mdc|contr|gd|gad|km|iv\b|civ|cte)))", flags), " senza "},
+      {std::regex(R"(\bc\s*/\s*(?=(mdc|contr|gd|gad|km|iv\b|civ|cte)))", flags), " con "},
+      {std::regex(R"(\biv\s*\+)", flags), " plusc "},
+      {std::regex(R"(\biv-(?=\s|$|\)))", flags), " minusc "},
+      {std::regex(R"(\+\s*(c|ce|gd|gad|km|k|contrast|iv)(?![a-z0-9]))", flags), " plusc "},
+      {std::regex(R"(\+\s*($|\)))", flags), " plusc "},
+      {std::regex(R"(\+(?![a-z0-9]))", flags), " plusmaybe "},
       {std::regex(R"(\bc\s*\+)", flags), " plusc "},
       {std::regex(R"((^|[\s_(])-\s*c(?![a-z0-9]))", flags), " minusc "},
+      // "-KM" as "+KM": a dash between blanks only separates.
+      {std::regex(R"((^|[\s(])-(ce|gd|gad|gado|km|contrast|iv)(?![a-z0-9]))", flags), " minusc "},
       {std::regex(R"(\bc-(?=\s|$|\)))", flags), " minusc "},
       {std::regex(R"(\bk\.\s*m\.)", flags), " km "},
       {std::regex(R"(\b([ms])\.\s*km\b)", flags), " km "},
-      {std::regex(R"(\bo\.\s*km\b)", flags), " minusc "},
-      {std::regex(R"(\bdark[\s_-]*fluid)", flags), " darkfluid "},
+      {std::regex(R"(\b[ouv]\.\s*(km|kontrast|gd|gado)\b)", flags), " minusc "},
+      {std::regex(R"(\b(dark[\s-]*fluid|da[\s-]fl\b))", flags), " darkfluid "},
       {std::regex(R"(\bmp[\s_-]+rage)", flags), " mprage "},
+      // Of a Dixon only the water and in-phase images are T1 or T2 (Siemens writes _W _F _in _opp, GE "FAT: ").
+      {std::regex(R"((dixon\b.*\s)(f|fat|opp|out)\s*$)", flags), "$1 fatimage "},
+      {std::regex(R"((dixon\b.*\s)w\s*$)", flags), "$1 water "},
+      {std::regex(R"(^\s*(fat|out[\s-]*phase)\s*:)", flags), " fatimage "},
       {std::regex(R"(\bT[\s-]([12])(?![0-9a-vx-z.]))", flags), " t$1 "},
       {std::regex(R"(\bb[\s=-]*([1-9][0-9]{2,3})\b)", flags), " dwib "},
       {std::regex(R"(\b(3|three|tri)[\s_-]*(pl|plane)\b)", flags), " threeplane "},
   };
   // Underscores join words for std::regex's \b: they are blanks here.
-  std::string result(text);
+  std::string result = WithoutAccents(text);
   std::replace(result.begin(), result.end(), '_', ' ');
   for (const Sign& sign : signs) result = std::regex_replace(result, sign.pattern, sign.word);
   return result;
@@ -305,8 +344,13 @@ void ApplyContext(std::vector<Token>& tokens) {
           token.meaning = next == Word::kNumber && next_text.size() > 1 ? token.meaning : Word::kNeutral;
         if (token.text == "c" && next == Word::kNumber) token.meaning = Word::kBareC;
         break;
+      case Word::kSequence:
+        // "T1 AX W": with contrast, or weighted?
+        if (last && token.text == "w" && i > 0 && !IsWeighting(before)) token.meaning = Word::kMaybeAgent;
+        break;
       case Word::kContrast:
         if (before == Word::kPhase) token.meaning = Word::kAngiography;
+        if (token.text == "cm" && before == Word::kNumber) token.meaning = Word::kNeutral;  // 24 cm
         break;
       case Word::kMpr:
         token.meaning = before == Word::kT1 ? Word::kT1Sequence : Word::kReformat;

@@ -12,6 +12,8 @@ enum class Word {
   kProtonDensity,
   kFlair,
   kStir,
+  kInversionRecovery,  ///< TIRM, TIR: with T2 in the name a FLAIR or a STIR
+  kEchoPlanar,
   kT1Sequence,    ///< MPRAGE, SPGR, BRAVO ...: sequences that are T1-weighted by design
   kGradientEcho,  ///< GRE, FFE, FLASH ...: with T2 in the name they are T2*
   kSteadyState,
@@ -38,11 +40,13 @@ enum class Word {
   kProjection,
   kSubtraction,
   kPhase,
-  kMap,      ///< a computed map
-  kMapping,  ///< the images that a map is computed from
+  kFatImage,  ///< fat or opposed-phase image of a Dixon
+  kMap,       ///< a computed map
+  kMapping,   ///< the images that a map is computed from
   kCalibration,
   kReport,
   kOtherBody,  ///< spine, knee ...
+  kSmallPart,  ///< orbits, sella ...: a part of the head
   // What only matters beside other words:
   kBrain,
   kPlane,

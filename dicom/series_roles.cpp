@@ -29,7 +29,7 @@ struct Tally {
   double t1_best = 0, t2_best = 0, none_best = 0, contrast_best = 0;
 };
 
-void Note(double points, const RoleRule& rule, double& sum, double& best, std::string_view& best_rule,
+void Note(double points, const EvidenceRule& rule, double& sum, double& best, std::string_view& best_rule,
           std::string& words) {
   if (points == 0) return;
   sum += points;
@@ -42,7 +42,7 @@ void Note(double points, const RoleRule& rule, double& sum, double& best, std::s
 
 Tally Count(const RoleEvidence& evidence) {
   Tally tally;
-  for (const RoleRule& rule : RoleRules()) {
+  for (const EvidenceRule& rule : EvidenceRules()) {
     if (!rule.applies(evidence)) continue;
     Note(rule.t1, rule, tally.t1, tally.t1_best, tally.t1_rule, tally.t1_words);
     Note(rule.t2, rule, tally.t2, tally.t2_best, tally.t2_rule, tally.t2_words);
@@ -96,32 +96,9 @@ RoleJudgement JudgeT1(const Tally& tally, double lead) {
   return judgement;
 }
 
-}  // namespace
-
-std::string RoleInWords(Role role) {
-  switch (role) {
-    case Role::kT1:
-      return "T1";
-    case Role::kT2:
-      return "T2";
-    case Role::kT1ce:
-      return "T1 with contrast";
-    default:
-      return std::string(ToText(role));
-  }
-}
-
-RoleJudgement JudgeInDetail(const SeriesFacts& series) {
+/// By the table of general rules.
+RoleJudgement JudgeByTable(const SeriesFacts& series) {
   RoleJudgement judgement;
-  const auto modality = series.attributes.find("Modality");
-  if (modality != series.attributes.end() && modality->second != "MR") {
-    judgement.verdict = {Role::kNone, 1, "none: not an MR series", "modality"};
-    return judgement;
-  }
-  if (series.instances > 0 && series.frames == 0) {
-    judgement.verdict = {Role::kNone, 1, "none: no MR images in it", "no images"};
-    return judgement;
-  }
   const RoleEvidence evidence = CollectEvidence(series.attributes);
   const Tally tally = Count(evidence);
   const double best = std::max({tally.t1, tally.t2, tally.none});
@@ -167,7 +144,57 @@ RoleJudgement JudgeInDetail(const SeriesFacts& series) {
   return judgement;
 }
 
-RoleVerdict JudgeSeries(const SeriesFacts& series) { return JudgeInDetail(series).verdict; }
+/// What the site says replaces what the general rules found; that stays readable, because a rule that is too wide shows
+/// itself by contradicting them.
+void ApplySiteRule(const SiteRules::Match& match, RoleJudgement& judgement) {
+  const RoleVerdict general = judgement.verdict;
+  std::string why = RoleInWords(match.role) + " by " + match.name + " on " + match.keywords;
+  if (general.role == match.role)
+    why += "; the general rules agree";
+  else
+    why += "; without it " + std::string(general.role == Role::kUnsure ? "unsure: " : "") + general.why;
+  judgement.verdict = {match.role, 1, std::move(why), match.name};
+  judgement.possible.clear();
+  judgement.contrast_stated = true;
+  judgement.second_choice = false;
+  // A bolus perfusion that the site calls none is still an injection; the order of the others is judged by it.
+  if (match.role != Role::kNone) judgement.after_injection = match.role == Role::kT1ce;
+}
+
+}  // namespace
+
+std::string RoleInWords(Role role) {
+  switch (role) {
+    case Role::kT1:
+      return "T1";
+    case Role::kT2:
+      return "T2";
+    case Role::kT1ce:
+      return "T1 with contrast";
+    default:
+      return std::string(ToText(role));
+  }
+}
+
+RoleJudgement JudgeInDetail(const SeriesFacts& series, const SiteRules& rules, const std::string& peer) {
+  RoleJudgement judgement;
+  const auto modality = series.attributes.find("Modality");
+  if (modality != series.attributes.end() && modality->second != "MR") {
+    judgement.verdict = {Role::kNone, 1, "none: not an MR series", "modality"};
+    return judgement;
+  }
+  if (series.instances > 0 && series.frames == 0) {
+    judgement.verdict = {Role::kNone, 1, "none: no MR images in it", "no images"};
+    return judgement;
+  }
+  judgement = JudgeByTable(series);
+  if (const auto match = rules.Find(series.attributes, peer)) ApplySiteRule(*match, judgement);
+  return judgement;
+}
+
+RoleVerdict JudgeSeries(const SeriesFacts& series, const SiteRules& rules, const std::string& peer) {
+  return JudgeInDetail(series, rules, peer).verdict;
+}
 
 std::vector<SeriesFacts> SummarizeSeries(const std::vector<InstanceHeader>& headers) {
   std::set<std::string> rejected;

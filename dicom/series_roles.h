@@ -1,6 +1,7 @@
 #pragma once
 #include "config/vocabulary.h"
 #include "dicom/header_reader.h"
+#include "dicom/site_rules.h"
 
 #include <map>
 #include <string>
@@ -29,11 +30,13 @@ struct RoleVerdict {
   Role role = Role::kNone;
   double score = 0;  ///< of the winner, 0..1
   std::string why;   ///< evidence in words, with the runner-up when it was close
-  std::string rule;  ///< name of the deciding rule
+  std::string rule;  ///< name of the deciding rule; "site rule 2 (line 41)" for one of the site
 };
 
-/// Judges one series by itself, by the table in role_rules.cpp. Pure.
-RoleVerdict JudgeSeries(const SeriesFacts& series);
+/// Judges one series by itself: by the first of the site's rules that fits (score 1; `why` says what the general rules
+/// would have found), else by the table in role_rules.cpp. What is not MR or holds no images is `none` before any rule.
+/// `peer`: calling AE title of who sent it, for rules of one peer. Pure.
+RoleVerdict JudgeSeries(const SeriesFacts& series, const SiteRules& rules = {}, const std::string& peer = {});
 
 struct JudgedSeries {
   SeriesFacts facts;
@@ -54,9 +57,11 @@ struct StudySelection {
   bool count_evidence = false;  ///< something in the headers proves that nothing is missing (design section 2)
 };
 
-/// Judges all series, also by their order (a T1 without a word on contrast, acquired after the injection, is `unsure`),
+/// Judges all series, also by their order (a T1 without a word on contrast, acquired after the injection, is `unsure`;
+/// not so one that a site rule calls T1),
 /// then chooses one per wanted role: complete before incomplete, original before derived, coverage, resolution, slice
 /// count, then the last repeat. Reasons name the role. Pure.
-StudySelection SelectSeries(std::vector<SeriesFacts> series, const std::vector<Role>& wanted);
+StudySelection SelectSeries(std::vector<SeriesFacts> series, const std::vector<Role>& wanted,
+                            const SiteRules& rules = {}, const std::string& peer = {});
 
 }  // namespace glionode::dicom

@@ -195,10 +195,11 @@ Reason WhyMissing(const StudySelection& selection, const std::vector<RoleJudgeme
 
 }  // namespace
 
-StudySelection SelectSeries(std::vector<SeriesFacts> series, const std::vector<Role>& wanted) {
+StudySelection SelectSeries(std::vector<SeriesFacts> series, const std::vector<Role>& wanted, const SiteRules& rules,
+                            const std::string& peer) {
   StudySelection selection;
   std::vector<RoleJudgement> judgements;
-  for (const SeriesFacts& facts : series) judgements.push_back(JudgeInDetail(facts));
+  for (const SeriesFacts& facts : series) judgements.push_back(JudgeInDetail(facts, rules, peer));
   JudgeByOrder(series, judgements);
   for (std::size_t i = 0; i < series.size(); ++i)
     selection.series.push_back({std::move(series[i]), judgements[i].verdict});
