@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 extern char** environ;
 
@@ -39,6 +40,20 @@ struct Pipe {
   }
 };
 
+/// Threads of OpenMP that wait must not spin: beside a busy receiver that costs the network many times its own work.
+std::vector<char*> WorkerEnvironment() {
+  static char passive[] = "OMP_WAIT_POLICY=passive";
+  std::vector<char*> variables;
+  bool chosen = false;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    chosen |= std::strncmp(*variable, passive, std::strchr(passive, '=') - passive + 1) == 0;
+    variables.push_back(*variable);
+  }
+  if (!chosen) variables.push_back(passive);
+  variables.push_back(nullptr);
+  return variables;
+}
+
 pid_t Spawn(const Pipe& request, const Pipe& answer) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -46,6 +61,8 @@ pid_t Spawn(const Pipe& request, const Pipe& answer) {
   // What libraries print goes to the log, never into the answer.
   posix_spawn_file_actions_adddup2(&actions, 2, 1);
   posix_spawn_file_actions_adddup2(&actions, answer.write, 3);
+  // Sockets of libraries that know no CLOEXEC: a worker that outlives a killed node must not keep its ports.
+  posix_spawn_file_actions_addclosefrom_np(&actions, 4);
   char program[] = "/proc/self/exe", name[] = "glionode", command[] = "worker";
   char* arguments[] = {name, command, nullptr};
   posix_spawnattr_t attributes;
@@ -58,7 +75,7 @@ pid_t Spawn(const Pipe& request, const Pipe& answer) {
   posix_spawnattr_setpgroup(&attributes, 0);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
   pid_t pid = -1;
-  const int error = posix_spawn(&pid, program, &actions, &attributes, arguments, environ);
+  const int error = posix_spawn(&pid, program, &actions, &attributes, arguments, WorkerEnvironment().data());
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) throw Error(ErrorCode::kInternal, std::string("worker: cannot be started: ") + std::strerror(error));

@@ -4,6 +4,8 @@
 
 #include <iostream>
 #include <iterator>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 namespace glionode::server {
@@ -12,6 +14,10 @@ namespace {
 constexpr int kAnswerDescriptor = 3;
 
 int Work() {
+  // A node that is killed takes its worker along: the job runs again at the next start, and two would share one
+  // machine.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() == 1) return 1;
   const std::string text{std::istreambuf_iterator<char>(std::cin), {}};
   const std::string answer = ToJson(DoWorkerStep(RequestFromJson(nlohmann::json::parse(text)))).dump();
   for (std::size_t done = 0; done < answer.size();) {
