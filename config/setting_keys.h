@@ -127,7 +127,8 @@ inline constexpr SettingKey<AcceptRule> kAcceptKeys[] = {
 
 inline bool ReadRole(SettingReader& reader, const std::string& name, const toml::node& node, Role& out) {
   std::string word;
-  if (!reader.ReadChoice(name, node, word, {"t1", "t2", "t1ce", "none"})) return false;
+  // t1ce first: of two words as near, the first is suggested, and who writes t1c means t1ce.
+  if (!reader.ReadChoice(name, node, word, {"t1ce", "t1", "t2", "none"})) return false;
   out = *RoleFromText(word);
   return true;
 }

@@ -4,19 +4,6 @@
 #include <cstdlib>
 
 namespace glionode::server {
-namespace {
-
-std::regex Compile(std::string pattern) {
-  auto flags = std::regex::ECMAScript | std::regex::optimize;
-  if (pattern.rfind("(?i)", 0) == 0) {
-    pattern.erase(0, 4);
-    flags |= std::regex::icase;
-  }
-  return std::regex(pattern, flags);
-}
-
-}  // namespace
-
 std::optional<int> DaysSince(const std::string& date, WallMs now) {
   if (date.size() != 8 || date.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
   namespace ch = std::chrono;
@@ -31,7 +18,7 @@ std::optional<int> DaysSince(const std::string& date, WallMs now) {
 AcceptRules::AcceptRules(const std::vector<AcceptRule>& rules) {
   for (const AcceptRule& rule : rules) {
     Compiled compiled{rule, {}};
-    for (const auto& [keyword, pattern] : rule.matches) compiled.patterns.emplace(keyword, Compile(pattern));
+    for (const auto& [keyword, pattern] : rule.matches) compiled.patterns.emplace(keyword, AttributePattern(pattern));
     rules_.push_back(std::move(compiled));
   }
 }
@@ -49,7 +36,7 @@ std::optional<std::string> AcceptRules::Match(const std::map<std::string, std::s
     bool holds = true;
     for (const auto& [keyword, pattern] : candidate.patterns) {
       const auto value = attributes.find(keyword);
-      holds &= std::regex_search(value == attributes.end() ? std::string() : value->second, pattern);
+      holds &= pattern.FoundIn(value == attributes.end() ? std::string_view() : value->second);
     }
     if (holds) return "accept rule " + std::to_string(i + 1) + " (line " + std::to_string(candidate.rule.line) + ")";
   }

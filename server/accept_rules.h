@@ -1,11 +1,11 @@
 #pragma once
+#include "config/attribute_pattern.h"
 #include "config/clock.h"
 #include "config/settings.h"
 
 #include <map>
 #include <memory>
 #include <optional>
-#include <regex>
 #include <string>
 #include <vector>
 
@@ -26,7 +26,7 @@ class AcceptRules {
  private:
   struct Compiled {
     AcceptRule rule;
-    std::map<std::string, std::regex> patterns;
+    std::map<std::string, AttributePattern> patterns;
   };
   std::vector<Compiled> rules_;
 };

@@ -53,7 +53,7 @@ App::App(Settings settings, std::filesystem::path config_file)
                 [this](const WorkerRequest& request) {
                   return RunWorker(request, settings_.model.time_limit_seconds, cancel_workers_);
                 }},
-               settings_.study, settings_.accept) {
+               settings_.study, settings_.accept, settings_.roles) {
   ConfigureLog(LevelFromText(settings_.log.level), settings_.log.format);
   if (const int left = files_.CleanStaging(); left > 0)
     LogInfo("app", std::to_string(left) + " unfinished files of an earlier run were removed");
@@ -153,16 +153,17 @@ void App::Reload() {
   sender_->SetPeers(now.peers);
   pipeline_.SetPeers(now.peers);
   pipeline_.SetModel(now.model);
-  watcher_.SetRules(now.study, now.accept);
+  watcher_.SetRules(now.study, now.accept, now.roles);
   {
     const std::lock_guard lock(mutex_);
     test_model_ = true;
     ++notices_;
     changed_.notify_all();
   }
-  LogInfo("app",
-          "the configuration was reloaded: peers, accept rules, waiting times, model and log level are in force; "
-          "[node], [dicom], [admin] and [storage] need a restart");
+  LogInfo(
+      "app",
+      "the configuration was reloaded: peers, accept and role rules, waiting times, model and log level are in force; "
+      "[node], [dicom], [admin] and [storage] need a restart");
 }
 
 void App::Stop() {

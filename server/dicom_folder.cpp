@@ -50,11 +50,12 @@ const std::vector<StoredHeader>& RequireStudy(const DicomFolder& folder, const f
   throw Error(ErrorCode::kUsage, text);
 }
 
-dicom::StudySelection Select(const std::vector<StoredHeader>& instances, const std::vector<Role>& wanted) {
+dicom::StudySelection Select(const std::vector<StoredHeader>& instances, const std::vector<Role>& wanted,
+                             const dicom::SiteRules& rules, const std::string& peer) {
   std::vector<dicom::InstanceHeader> headers;
   headers.reserve(instances.size());
   for (const StoredHeader& instance : instances) headers.push_back(instance.header);
-  return dicom::SelectSeries(dicom::SummarizeSeries(headers), wanted);
+  return dicom::SelectSeries(dicom::SummarizeSeries(headers), wanted, rules, peer);
 }
 
 }  // namespace glionode::server

@@ -23,6 +23,7 @@ const std::vector<StoredHeader>& RequireStudy(const DicomFolder& folder, const s
                                               const std::string& study_uid);
 
 /// SelectSeries over stored headers.
-dicom::StudySelection Select(const std::vector<StoredHeader>& instances, const std::vector<Role>& wanted);
+dicom::StudySelection Select(const std::vector<StoredHeader>& instances, const std::vector<Role>& wanted,
+                             const dicom::SiteRules& rules = {}, const std::string& peer = {});
 
 }  // namespace glionode::server

@@ -22,7 +22,8 @@ double Seconds(std::chrono::steady_clock::duration duration) { return std::chron
 struct StudyWatcher::Watched {
   std::int64_t changes = -1;
   SteadyTime first, last;
-  std::int64_t judged = -1;  ///< `changes` that the following were made from
+  std::int64_t judged = -1;  ///< `changes` and rules that the following were made from
+  std::shared_ptr<const Rules> judged_by;
   std::optional<std::string> accepted_by;
   std::vector<StoredHeader> headers;
   dicom::StudySelection selection;
@@ -32,6 +33,7 @@ struct StudyWatcher::Watched {
 struct StudyWatcher::Rules {
   StudySettings settings;
   AcceptRules accept;
+  dicom::SiteRules roles;
 };
 
 WaitingVerdict JudgeWaiting(const WaitingFacts& facts, const StudySettings& settings) {
@@ -48,13 +50,14 @@ WaitingVerdict JudgeWaiting(const WaitingFacts& facts, const StudySettings& sett
                                                                          : WaitingVerdict::kWait;
 }
 
-StudyWatcher::StudyWatcher(Parts parts, StudySettings settings, std::vector<AcceptRule> rules)
+StudyWatcher::StudyWatcher(Parts parts, StudySettings settings, std::vector<AcceptRule> accept,
+                           std::vector<RoleRule> roles)
     : parts_(std::move(parts)) {
-  SetRules(settings, std::move(rules));
+  SetRules(settings, std::move(accept), std::move(roles));
 }
 
-void StudyWatcher::SetRules(StudySettings settings, std::vector<AcceptRule> rules) {
-  auto made = std::make_shared<const Rules>(Rules{settings, AcceptRules(rules)});
+void StudyWatcher::SetRules(StudySettings settings, std::vector<AcceptRule> accept, std::vector<RoleRule> roles) {
+  auto made = std::make_shared<const Rules>(Rules{settings, AcceptRules(accept), dicom::SiteRules(roles)});
   const std::lock_guard lock(mutex_);
   rules_ = std::move(made);
 }
@@ -100,7 +103,10 @@ bool StudyWatcher::Look(const storage::StudyRecord& study, const std::optional<B
   if (since_last < judge_after && since_first < rules->settings.max_wait_seconds) return false;
 
   const std::vector<Role> wanted = bundle ? bundle->sequences : std::vector<Role>{Role::kT1, Role::kT2, Role::kT1ce};
-  if (watched.judged != study.changes) Judge(study, watched, *rules, wanted);
+  if (watched.judged != study.changes || watched.judged_by != rules) {
+    Judge(study, watched, *rules, wanted);
+    watched.judged_by = rules;
+  }
   if (!watched.accepted_by) {
     parts_.index.SetState(study.study_uid, storage::StudyState::kIgnored, "no accept rule matches", study.changes);
     return false;
@@ -134,7 +140,7 @@ void StudyWatcher::Judge(const storage::StudyRecord& study, Watched& watched, co
     }
   std::vector<dicom::InstanceHeader> headers;
   for (const StoredHeader& instance : watched.headers) headers.push_back(instance.header);
-  watched.selection = dicom::SelectSeries(dicom::SummarizeSeries(headers), wanted);
+  watched.selection = dicom::SelectSeries(dicom::SummarizeSeries(headers), wanted, rules.roles, study.from_ae);
   std::vector<storage::SeriesRoleRecord> roles;
   for (const dicom::JudgedSeries& series : watched.selection.series) {
     storage::SeriesRoleRecord role{study.study_uid,

@@ -42,9 +42,10 @@ class StudyWatcher {
     std::string software;  ///< goes into input keys
     std::function<WorkerRun(WorkerRequest)> run_worker;
   };
-  StudyWatcher(Parts parts, StudySettings settings, std::vector<AcceptRule> rules);
+  StudyWatcher(Parts parts, StudySettings settings, std::vector<AcceptRule> accept, std::vector<RoleRule> roles);
 
-  void SetRules(StudySettings settings, std::vector<AcceptRule> rules);
+  /// In force from the next round on: studies that are still waiting are judged again.
+  void SetRules(StudySettings settings, std::vector<AcceptRule> accept, std::vector<RoleRule> roles);
   /// One round. `bundle` is empty while no bundle has proven itself: studies are then accepted or ignored, but none
   /// starts. Returns how many jobs were made.
   int Tick(const std::optional<BundleSummary>& bundle);

@@ -1,3 +1,4 @@
+#include "config/settings_loader.h"
 #include "server/commands/commands.h"
 #include "server/csv.h"
 #include "server/dicom_folder.h"
@@ -14,10 +15,29 @@ using nlohmann::json;
 
 const std::vector<Role> kWanted = {Role::kT1, Role::kT2, Role::kT1ce};
 
-int RolesOfFolder(const std::string& path, const std::string& study_uid, bool as_json) {
-  const DicomFolder folder = ReadDicomFolder(path);
-  const dicom::StudySelection selection = Select(RequireStudy(folder, path, study_uid), kWanted);
-  if (as_json) {
+struct Options {
+  std::string path, study_uid, config, peer;
+  bool as_json = false;
+};
+
+dicom::SiteRules RulesOf(const Options& options) {
+  return options.config.empty() ? dicom::SiteRules() : dicom::SiteRules(RequireSettings(options.config).roles);
+}
+
+/// Who sent the images, as the receiver wrote it into the files; empty for files from elsewhere.
+std::string SenderOf(const std::vector<StoredHeader>& instances) {
+  for (const StoredHeader& instance : instances)
+    if (!instance.header.calling_ae.empty()) return instance.header.calling_ae;
+  return {};
+}
+
+int RolesOfFolder(const Options& options) {
+  const dicom::SiteRules rules = RulesOf(options);
+  const DicomFolder folder = ReadDicomFolder(options.path);
+  const std::vector<StoredHeader>& instances = RequireStudy(folder, options.path, options.study_uid);
+  const dicom::StudySelection selection =
+      Select(instances, kWanted, rules, options.peer.empty() ? SenderOf(instances) : options.peer);
+  if (options.as_json) {
     std::cout << json({{"roles", ChosenJson(selection, kWanted)},
                        {"series", RolesJson(selection)},
                        {"reasons", ToJson(selection.reasons)}})
@@ -37,20 +57,25 @@ int RolesOfFolder(const std::string& path, const std::string& study_uid, bool as
   return 0;
 }
 
-int RolesOfTable(const std::string& path, bool as_json) {
-  const CsvTable table = ReadCsv(path);
+int RolesOfTable(const Options& options) {
+  const dicom::SiteRules rules = RulesOf(options);
+  const CsvTable table = ReadCsv(options.path);
   json list = json::array();
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     dicom::SeriesFacts facts;
     facts.attributes = table.rows[i];
-    const dicom::RoleVerdict verdict = dicom::JudgeSeries(facts);
-    if (as_json)
-      list.push_back({{"row", i + 1}, {"role", ToText(verdict.role)}, {"score", verdict.score}, {"why", verdict.why}});
+    const dicom::RoleVerdict verdict = dicom::JudgeSeries(facts, rules, options.peer);
+    if (options.as_json)
+      list.push_back({{"row", i + 1},
+                      {"role", ToText(verdict.role)},
+                      {"score", verdict.score},
+                      {"why", verdict.why},
+                      {"rule", verdict.rule}});
     else
       std::printf("%6zu  %-7s %5.2f  %s\n", i + 1, std::string(ToText(verdict.role)).c_str(), verdict.score,
                   verdict.why.c_str());
   }
-  if (as_json) std::cout << list.dump(2) << "\n";
+  if (options.as_json) std::cout << list.dump(2) << "\n";
   return 0;
 }
 
@@ -60,16 +85,17 @@ void AddRoles(CLI::App& app, int& exit_code) {
   auto* command = app.add_subcommand("roles",
                                      "Which series of a DICOM folder is T1, T2 or T1ce, and why; or one verdict a row "
                                      "of a .csv whose columns are DICOM keywords.");
-  auto path = std::make_shared<std::string>();
-  auto study = std::make_shared<std::string>();
-  auto as_json = std::make_shared<bool>(false);
-  command->add_option("path", *path, "DICOM folder or .csv file")->required();
-  command->add_option("--study", *study, "Study Instance UID, when the folder holds several");
-  command->add_flag("--json", *as_json, "as JSON");
-  command->callback([=, &exit_code] {
-    const bool is_table = path->size() > 4 && path->substr(path->size() - 4) == ".csv";
-    exit_code =
-        Guarded([&] { return is_table ? RolesOfTable(*path, *as_json) : RolesOfFolder(*path, *study, *as_json); });
+  auto options = std::make_shared<Options>();
+  command->add_option("path", options->path, "DICOM folder or .csv file")->required();
+  command->add_option("--study", options->study_uid, "Study Instance UID, when the folder holds several");
+  command->add_option("--config", options->config, "configuration file (TOML) whose [[role]] rules count");
+  command->add_option("--peer", options->peer,
+                      "AE title of the sender, for rules of one peer (default: as the node wrote it into its files)");
+  command->add_flag("--json", options->as_json, "as JSON");
+  command->callback([options, &exit_code] {
+    const std::string& path = options->path;
+    const bool is_table = path.size() > 4 && path.substr(path.size() - 4) == ".csv";
+    exit_code = Guarded([&] { return is_table ? RolesOfTable(*options) : RolesOfFolder(*options); });
   });
 }
 

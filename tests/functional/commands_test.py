@@ -69,6 +69,28 @@ class Commands(FunctionalCase):
         done = run("classify", folder, "--out", os.path.join(self.folder, "out"), check=False)
         self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
 
+    def test_roles_by_site_rules(self):
+        """A [[role]] of the configuration wins, for its peer only, and is named with its line."""
+        table, config = (os.path.join(self.folder, name) for name in ("series.csv", "site.toml"))
+        with open(table, "w", encoding="utf-8") as file:
+            file.write("SeriesDescription,RepetitionTime\nMPR late,2000\nMPR late,5000\nAX T2,4000\n")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write('[node]\ndata_dir = "data"\n[model]\nbundle = "bundle"\n'
+                       '[[peer]]\nae_title = "PACS"\nhost = "127.0.0.1"\ndeliver = "none"\n[[accept]]\n'
+                       '[[role]]\nrole = "t1ce"\nSeriesDescription = "(?i)^mpr"\nRepetitionTime = { max = 3000 }\npeer = "PACS"\n')
+
+        def roles(*more):
+            return [row["role"] for row in json.loads(run("roles", table, "--json", *more).stdout)]
+        self.assertEqual(roles(), ["none", "none", "t2"])
+        self.assertEqual(roles("--config", config), ["none", "none", "t2"])
+        self.assertEqual(roles("--config", config, "--peer", "PACS"), ["t1ce", "none", "t2"])
+        self.assertIn("site rule 1 (line 10)", run("roles", table, "--config", config, "--peer", "PACS").stdout)
+        with open(config, "a", encoding="utf-8") as file:
+            file.write("[[role]]\nrole = \"t1c\"\n")
+        done = run("roles", table, "--config", config, check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("did you mean t1ce?", done.stderr)
+
     def test_roles_of_the_real_study(self):
         roles = json.loads(run("roles", self.real_study(), "--json").stdout)["roles"]
         self.assertEqual({role: chosen and chosen["description"] for role, chosen in roles.items()},

@@ -100,7 +100,8 @@ void NodeTest::PushStudy(const StudySpec& spec) {
   ingest_->AssociationEnded({{"PACS", "GLIONODE", "127.0.0.1", association_}, true});
 }
 
-std::unique_ptr<StudyWatcher> NodeTest::MakeWatcher(StudySettings settings, std::vector<AcceptRule> rules) {
+std::unique_ptr<StudyWatcher> NodeTest::MakeWatcher(StudySettings settings, std::vector<AcceptRule> accept,
+                                                    std::vector<RoleRule> roles) {
   const auto digest = [this](const WorkerRequest& request) {
     ++digests_made_;
     WorkerRun run;
@@ -113,7 +114,7 @@ std::unique_ptr<StudyWatcher> NodeTest::MakeWatcher(StudySettings settings, std:
   };
   return std::make_unique<StudyWatcher>(
       StudyWatcher::Parts{*files_, *index_, *jobs_, *outbox_, *ingest_, clock_, "test", digest}, settings,
-      std::move(rules));
+      std::move(accept), std::move(roles));
 }
 
 BundleSummary NodeTest::Bundle() {

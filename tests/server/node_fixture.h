@@ -57,7 +57,8 @@ class NodeTest : public ::testing::Test {
   void Push(const std::filesystem::path& file, const std::string& from = "PACS");
   void PushStudy(const StudySpec& spec);
   std::string StudyUid(const std::string& name = "study") const;
-  std::unique_ptr<StudyWatcher> MakeWatcher(StudySettings settings, std::vector<AcceptRule> rules = {AcceptRule{}});
+  std::unique_ptr<StudyWatcher> MakeWatcher(StudySettings settings, std::vector<AcceptRule> accept = {AcceptRule{}},
+                                            std::vector<RoleRule> roles = {});
 
   static BundleSummary Bundle();
   /// An answer as a healthy worker gives it.

@@ -237,6 +237,64 @@ TEST_F(WatcherTest, AnotherSeriesOfAReportedStudyOpensNoRevision) {
   EXPECT_EQ(jobs_->OfStudy(StudyUid()).size(), 1u);
 }
 
+/// A rule that calls the study's T1 with contrast none.
+RoleRule NoContrastSeries(const std::string& peer = "") {
+  RoleRule rule;
+  rule.role = Role::kNone;
+  rule.matches["SeriesDescription"] = "POST GAD";
+  rule.peer = peer;
+  rule.line = 41;
+  return rule;
+}
+
+const storage::SeriesRoleRecord& RoleOf(const std::vector<storage::SeriesRoleRecord>& roles,
+                                        const std::string& description) {
+  for (const auto& role : roles)
+    if (role.description == description) return role;
+  throw std::runtime_error("no series " + description);
+}
+
+TEST_F(WatcherTest, ASiteRuleDecidesTheRoleAndIsNamed) {
+  auto watcher = MakeWatcher(Times(), {AcceptRule{}}, {NoContrastSeries("PACS")});
+  PushStudy({});
+  watcher->Tick(Bundle());
+  clock_.Advance(4000);
+  EXPECT_EQ(watcher->Tick(Bundle()), 1);
+  const auto role = RoleOf(index_->Roles(StudyUid()), "T1 AX POST GAD");
+  EXPECT_EQ(role.role, "none");
+  EXPECT_EQ(role.rule, "site rule 1 (line 41)");
+  EXPECT_NE(role.why.find("site rule 1 (line 41)"), std::string::npos) << role.why;
+  EXPECT_FALSE(role.chosen);
+  const StudyInputs inputs = InputsOf(jobs_->OfStudy(StudyUid())[0]);
+  ASSERT_EQ(inputs.reasons.size(), 1u);
+  EXPECT_EQ(inputs.reasons[0].code, ReasonCode::kMissingRole);
+}
+
+TEST_F(WatcherTest, ASiteRuleOfAnotherPeerDoesNotCount) {
+  auto watcher = MakeWatcher(Times(), {AcceptRule{}}, {NoContrastSeries("RESEARCH")});
+  PushStudy({});
+  watcher->Tick(Bundle());
+  clock_.Advance(61);
+  EXPECT_EQ(watcher->Tick(Bundle()), 1);
+  EXPECT_EQ(RoleOf(index_->Roles(StudyUid()), "T1 AX POST GAD").role, "t1ce");
+}
+
+TEST_F(WatcherTest, AReloadedSiteRuleJudgesWaitingStudiesAgain) {
+  auto watcher = MakeWatcher(Times());
+  PushStudy({});
+  watcher->Tick(Bundle());
+  clock_.Advance(30);
+  EXPECT_EQ(watcher->Tick(Bundle()), 0);
+  EXPECT_EQ(RoleOf(index_->Roles(StudyUid()), "T1 AX POST GAD").role, "t1ce");
+  watcher->SetRules(Times(), {AcceptRule{}}, {NoContrastSeries()});
+  clock_.Advance(31);
+  EXPECT_EQ(watcher->Tick(Bundle()), 0) << "a sequence is missing now, and waited for";
+  EXPECT_EQ(RoleOf(index_->Roles(StudyUid()), "T1 AX POST GAD").role, "none");
+  watcher->SetRules(Times(), {AcceptRule{}}, {});
+  EXPECT_EQ(watcher->Tick(Bundle()), 1) << "the rule was taken out again";
+  EXPECT_EQ(RoleOf(index_->Roles(StudyUid()), "T1 AX POST GAD").role, "t1ce");
+}
+
 TEST_F(WatcherTest, ChangedInputOfAReportedStudyOpensTheNextRevision) {
   auto watcher = MakeWatcher(Times());
   PushStudy({});
