@@ -37,6 +37,14 @@ constexpr double kMinVolume = 900, kMaxVolume = 7000;
 constexpr double kMinFill = 0.30, kMaxFill = 0.85;
 // A homogeneous test object varies by its bias field only (under 10 %); brain, liquor and bone vary by 20-60 %.
 constexpr double kMinVariation = 0.08;
+// A test object with inserts has fluid of one signal, and much that is as dark as air. The upper half of what is inside
+// lies within 0 % (clipped) and 14 % on two series of Philips's; within 8 % and more on 76 phantoms, which hold 0.7 %
+// of air at most, and 44 % and more on a real study. Dark alone is no sign: ventricles and cavities are in many
+// sequences.
+constexpr double kClippedTail = 1.04, kFluidTail = 1.2, kMaxAir = 0.1;
+// Muscle with fat around and between it: a shoulder's upper quartile is 2.3 times its median. T1 and T1ce of heads
+// 1.0 to 1.2, T2 up to 1.5.
+constexpr double kMaxUpperQuartile = 2.0;
 // From the vertex to the temporal poles it is 100 mm: with less than 80 mm a part of the supratentorial brain is
 // missing.
 constexpr double kMinHeight = 80;
@@ -52,6 +60,39 @@ constexpr double kMinGainOverLoss = 1.2;
 constexpr float kBrainLow = 0.5F, kBrainHigh = 1.25F;
 // Off the surface: scalp fat moves, and is suppressed in one series and not in the other.
 constexpr double kOffSurfaceMm = 12;
+// no_lesion refuses only if nothing enhances in a lump anywhere: the question "recurrence or necrosis" has no object
+// then. It is made to err towards letting a study pass: real heads have other lumps that enhance (pituitary, mucosa,
+// edges that do not match), and a small lesion must not be called absent. 35 % of brain signal is above the noise and
+// above what grey matter gains. Measured: about 40 ml on a real study; 26 phantoms with lesions of 12 to 20 mm radius
+// 2.1 ml and more; the same phantoms without their lesions 0 to 0.31 ml, 24 of 26 under the limit, which is what a ball
+// of 13 mm leaves.
+constexpr float kLumpGain = 0.35F;
+constexpr double kLumpMarginMm = 4;
+constexpr double kMinLumpMl = 0.1;
+/// Liquor and bone below, fat above: there the difference says nothing.
+constexpr float kLumpLow = 0.25F, kLumpHigh = 1.35F;
+
+int Steps(double mm, const Grid& grid) { return std::max(1, static_cast<int>(std::lround(mm / grid.spacing))); }
+
+/// The head without its outermost 12 mm, and what 1.0 is in each of the two series there. False: too little is left.
+struct Inner {
+  Mask mask;
+  float t1 = 0, t1ce = 0;
+};
+bool FindInner(const std::vector<float>& t1, const std::vector<float>& t1ce, const Mask& head, const Grid& grid,
+               Inner* inner) {
+  inner->mask = head;
+  Erode(inner->mask, grid.size, Steps(kOffSurfaceMm, grid));
+  std::vector<float> a, b;
+  for (std::size_t i = 0; i < head.size(); ++i) {
+    inner->mask[i] = inner->mask[i] && t1[i] > 0 && t1ce[i] > 0;
+    if (inner->mask[i]) a.push_back(t1[i]), b.push_back(t1ce[i]);
+  }
+  if (a.size() < 1000) return false;
+  inner->t1 = Quantile(a, 0.5);
+  inner->t1ce = Quantile(b, 0.5);
+  return true;
+}
 
 }  // namespace
 
@@ -90,8 +131,11 @@ std::optional<Reason> CheckHead(const Head& head) {
   if (head.fill < kMinFill || head.fill > kMaxFill)
     return not_a_head(
         Text("What is shown fills %.0f %% of its bounding box, which is not the shape of a head.", 100 * head.fill));
-  if (head.variation < kMinVariation)
+  if (head.variation < kMinVariation || head.upper_tail < kClippedTail ||
+      (head.upper_tail < kFluidTail && head.air > kMaxAir))
     return not_a_head("What is shown has no inner structure, as a test object has none.");
+  if (head.upper_quartile > kMaxUpperQuartile)
+    return not_a_head("What is shown is fat around muscle, which is no head.");
   return std::nullopt;
 }
 
@@ -108,20 +152,13 @@ std::optional<Reason> CheckCoverage(Role role, const Mask& head, const Mask& ins
 ContrastMeasure MeasureContrast(const std::vector<float>& t1, const std::vector<float>& t1ce, const Mask& head,
                                 const Grid& grid) {
   ContrastMeasure measure;
-  Mask inner = head;
-  Erode(inner, grid.size, std::max(1, static_cast<int>(std::lround(kOffSurfaceMm / grid.spacing))));
-  std::vector<float> a, b;
-  for (std::size_t i = 0; i < inner.size(); ++i)
-    if (inner[i] && t1[i] > 0 && t1ce[i] > 0) a.push_back(t1[i]), b.push_back(t1ce[i]);
-  if (a.size() < 1000) return measure;
-  std::vector<float> work = a;
-  const float t1_scale = Quantile(work, 0.5);
-  work = b;
-  const float t1ce_scale = Quantile(work, 0.5);
+  Inner inner;
+  if (!FindInner(t1, t1ce, head, grid, &inner)) return measure;
   // Only where one of the two looks like brain: fat is bright in both, and how bright differs between sequences.
   std::vector<float> gains, losses;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const float before = a[i] / t1_scale, after = b[i] / t1ce_scale;
+  for (std::size_t i = 0; i < head.size(); ++i) {
+    if (!inner.mask[i]) continue;
+    const float before = t1[i] / inner.t1, after = t1ce[i] / inner.t1ce;
     if (before > kBrainLow && before < kBrainHigh) gains.push_back(after - before);
     if (after > kBrainLow && after < kBrainHigh) losses.push_back(before - after);
   }
@@ -140,6 +177,32 @@ std::optional<Reason> CheckContrast(const ContrastMeasure& measure) {
         "swapped, or no contrast was given."};
   return Reason{ReasonCode::kContrastCheck,
                 "The contrast-enhanced T1 series shows no enhancement against the T1 series."};
+}
+
+double MeasureEnhancement(const std::vector<float>& t1, const std::vector<float>& t1ce, const Mask& head,
+                          const Grid& grid) {
+  Inner inner;
+  if (!FindInner(t1, t1ce, head, grid, &inner)) return -1;
+  Mask lump(head.size(), 0);
+  for (std::size_t i = 0; i < head.size(); ++i) {
+    if (!inner.mask[i]) continue;
+    const float before = t1[i] / inner.t1, after = t1ce[i] / inner.t1ce;
+    lump[i] = before > kLumpLow && before < kLumpHigh && after - before > kLumpGain;
+  }
+  // A ring around a necrotic core is a lump too, also one with small gaps.
+  Dilate(lump, grid.size, 1);
+  FillHoles(lump, grid.size);
+  Erode(lump, grid.size, 1 + Steps(kLumpMarginMm, grid));
+  std::size_t count = 0;
+  for (auto m : lump) count += m;
+  return static_cast<double>(count) * grid.spacing * grid.spacing * grid.spacing / 1000;
+}
+
+std::optional<Reason> CheckLesion(double enhancement_ml) {
+  if (enhancement_ml < 0 || enhancement_ml >= kMinLumpMl) return std::nullopt;
+  return Reason{
+      ReasonCode::kNoLesion,
+      "Nothing in the brain takes up contrast in a lump of about 13 mm or more: there is no lesion to judge."};
 }
 
 }  // namespace glionode::volumes

@@ -207,12 +207,23 @@ Head FindHead(const Volume& volume) {
   Mask inner = head.mask;
   Erode(inner, size, 4);
   double sum = 0, squares = 0;
-  std::size_t n = 0;
+  std::vector<float> inside_values;
   for (std::size_t i = 0; i < inner.size(); ++i)
-    if (inner[i]) sum += values[i], squares += static_cast<double>(values[i]) * values[i], ++n;
+    if (inner[i]) {
+      sum += values[i], squares += static_cast<double>(values[i]) * values[i];
+      inside_values.push_back(values[i]);
+    }
+  const auto n = static_cast<double>(inside_values.size());
   if (n > 0 && sum > 0) {
-    const double mean = sum / static_cast<double>(n);
-    head.variation = std::sqrt(std::max(0.0, squares / static_cast<double>(n) - mean * mean)) / mean;
+    const double mean = sum / n;
+    head.variation = std::sqrt(std::max(0.0, squares / n - mean * mean)) / mean;
+    std::sort(inside_values.begin(), inside_values.end());
+    head.air = static_cast<double>(std::lower_bound(inside_values.begin(), inside_values.end(), 0.5F * head.threshold) -
+                                   inside_values.begin()) /
+               n;
+    const auto quantile = [&](double q) { return inside_values[static_cast<std::size_t>(q * (n - 1))]; };
+    if (const float median = quantile(0.5); median > 0)
+      head.upper_quartile = quantile(0.75) / median, head.upper_tail = quantile(0.95) / median;
   }
   return head;
 }

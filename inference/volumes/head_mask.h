@@ -30,9 +30,12 @@ struct Head {
   Vec3 centre{};  ///< LPS mm, middle of the mask's bounding box (see FindHead)
   Vec3 extent{};  ///< mm along L, P, S of the robust bounding box
   double volume_ml = 0;
-  double fill = 0;       ///< volume over bounding box: an ellipsoid has 0.52, a cylinder 0.79, a box 1
-  double variation = 0;  ///< standard deviation over mean in the inner part (15 mm from the surface)
-  float threshold = 0;   ///< intensity that separates head from air
+  double fill = 0;            ///< volume over bounding box: an ellipsoid has 0.52, a cylinder 0.79, a box 1
+  double variation = 0;       ///< standard deviation over mean in the inner part (15 mm from the surface)
+  double upper_quartile = 0;  ///< of the same inner part, in units of its median
+  double upper_tail = 0;      ///< its 95 % quantile, in the same units
+  double air = 0;             ///< share of the inner part that is darker than half the threshold
+  float threshold = 0;        ///< intensity that separates head from air
 };
 
 /// Finds the head: threshold, largest component, closing, hole filling on a 4 mm grid. Only the top 170 mm are used:

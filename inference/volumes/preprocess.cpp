@@ -127,10 +127,13 @@ NetworkInput Preprocess(const std::map<Role, Volume>& volumes, const std::vector
     else if (auto reason = CheckCoverage(roles[c], mask, channel.inside))
       result.reasons.push_back(*reason);
   }
-  if (result.reasons.empty() && channels.count(Role::kT1) && channels.count(Role::kT1ce))
-    if (auto reason =
-            CheckContrast(MeasureContrast(channels[Role::kT1].values, channels[Role::kT1ce].values, mask, grid)))
-      result.reasons.push_back(*reason);
+  if (result.reasons.empty() && channels.count(Role::kT1) && channels.count(Role::kT1ce)) {
+    const auto &t1 = channels[Role::kT1].values, &t1ce = channels[Role::kT1ce].values;
+    if (auto contrast = CheckContrast(MeasureContrast(t1, t1ce, mask, grid)))
+      result.reasons.push_back(*contrast);
+    else if (auto lesion = CheckLesion(MeasureEnhancement(t1, t1ce, mask, grid)))
+      result.reasons.push_back(*lesion);
+  }
   result.preprocess_ms = Milliseconds(start, Steady::now()) - result.registration_ms;
   return result;
 }

@@ -28,8 +28,8 @@ struct NetworkInput {
   double spacing_mm = 0;
   int shape = 0;
   std::map<Role, Registration> registrations;
-  std::vector<Reason> reasons;  ///< geometry, not_a_head, registration, contrast_check: what makes it not evaluable
-                                ///< (no_lesion: not judged yet)
+  std::vector<Reason> reasons;  ///< geometry, not_a_head, registration, contrast_check, no_lesion: what makes it not
+                                ///< evaluable
   double registration_ms = 0, preprocess_ms = 0;
 };
 

@@ -1,7 +1,6 @@
 #include "inference/volumes/registration.h"
 
-#include "inference/volumes/head_mask.h"
-#include "inference/volumes/phantom_scanner.h"
+#include "tests/inference/volumes/known_moves.h"
 #include "tests/inference/volumes/real_study.h"
 
 #include <gtest/gtest.h>
@@ -12,6 +11,10 @@
 
 namespace glionode::volumes {
 namespace {
+
+using testing::Distance;
+using testing::Moved;
+using testing::RandomMove;
 
 constexpr std::uint64_t kSeed = 11;
 
@@ -31,49 +34,13 @@ Pair MakePair(int index, Role moving_role) {
   return pair;
 }
 
-/// Moves a volume in space by rewriting its geometry: no resampling.
-Volume Moved(Volume volume, const RigidTransform& by) {
-  const Mat3 r = RotationMatrix(by.angles);
-  volume.origin = Apply(by, volume.origin);
-  Mat3 direction{};
-  for (std::size_t i = 0; i < 3; ++i)
-    for (std::size_t j = 0; j < 3; ++j)
-      for (std::size_t k = 0; k < 3; ++k) direction[3 * i + j] += r[3 * i + k] * volume.direction[3 * k + j];
-  volume.direction = direction;
-  return volume;
-}
-
-RigidTransform RandomMove(PhantomStream& random) {
-  RigidTransform t;
-  for (double& a : t.angles) a = random.Uniform(-1, 1) * 10 / std::sqrt(3.0) * std::acos(-1.0) / 180;
-  for (double& x : t.translation) x = random.Uniform(-1, 1) * 15 / std::sqrt(3.0);
-  return t;
-}
-
-double Distance(const Vec3& a, const Vec3& b) {
-  return std::sqrt((a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1]) + (a[2] - b[2]) * (a[2] - b[2]));
-}
-
-/// Mean distance, over the head, between where `found` puts a point and where it really is. The truth: through the head
-/// space of the fixed series, back out of that of the moving one, then by `moved`.
+/// Mean distance, over the head, between where `found` puts a point and where it really is.
 double MeanError(const Pair& pair, const RigidTransform& found, const RigidTransform& moved) {
-  const Head head = FindHead(pair.fixed);
-  const Mat3 r = RotationMatrix(pair.moving_protocol.head.angles);
-  const auto& t = pair.moving_protocol.head.translation;
+  const auto points = testing::HeadPoints(FindHead(pair.fixed));
   double sum = 0;
-  std::size_t count = 0, at = 0;
-  for (int z = 0; z < head.grid.size[2]; ++z)
-    for (int y = 0; y < head.grid.size[1]; ++y)
-      for (int x = 0; x < head.grid.size[0]; ++x, ++at) {
-        if (!head.mask[at]) continue;
-        const Vec3 p = head.grid.Point(x, y, z);
-        const Vec3 h = Apply(pair.fixed_protocol.head, p);
-        const Vec3 back =
-            Multiply({r[0], r[3], r[6], r[1], r[4], r[7], r[2], r[5], r[8]}, {h[0] - t[0], h[1] - t[1], h[2] - t[2]});
-        sum += Distance(Apply(found, p), Apply(moved, back));
-        ++count;
-      }
-  return sum / static_cast<double>(count);
+  for (const Vec3& p : points)
+    sum += Distance(Apply(found, p), Apply(moved, testing::TruePoint(pair.fixed_protocol, pair.moving_protocol, p)));
+  return sum / static_cast<double>(points.size());
 }
 
 double Median(std::vector<double> values) {
@@ -160,25 +127,15 @@ TEST(Registration, RealStudyIsTurnedByEightDegreesAndConsistentUnderMoves) {
   EXPECT_TRUE(plain.plausible);
   EXPECT_NEAR(plain.transform.angles[2] * 180 / std::acos(-1.0), -7.7, 1.0);
   PhantomStream random(kSeed, 2, 99);
-  const Head head = FindHead(fixed);
+  const auto points = testing::HeadPoints(FindHead(fixed), 7);
   for (int i = 0; i < 3; ++i) {
     const RigidTransform by = RandomMove(random);
     const auto found = RegisterRigid(fixed, Moved(moving, by));
     double sum = 0;
-    std::size_t count = 0;
-    for (std::size_t at = 0; at < head.mask.size(); at += 7) {
-      if (!head.mask[at]) continue;
-      const auto x = static_cast<double>(at % static_cast<std::size_t>(head.grid.size[0]));
-      const auto y = static_cast<double>(at / static_cast<std::size_t>(head.grid.size[0]) %
-                                         static_cast<std::size_t>(head.grid.size[1]));
-      const auto z = static_cast<double>(at / static_cast<std::size_t>(head.grid.size[0]) /
-                                         static_cast<std::size_t>(head.grid.size[1]));
-      const Vec3 p = head.grid.Point(x, y, z);
-      sum += Distance(Apply(found.transform, p), Apply(by, Apply(plain.transform, p)));
-      ++count;
-    }
-    std::printf("  real study, draw %d: %.2f mm from the unmoved result\n", i, sum / static_cast<double>(count));
-    EXPECT_LT(sum / static_cast<double>(count), 1.0);
+    for (const Vec3& p : points) sum += Distance(Apply(found.transform, p), Apply(by, Apply(plain.transform, p)));
+    const double mean = sum / static_cast<double>(points.size());
+    std::printf("  real study, draw %d: %.2f mm from the unmoved result\n", i, mean);
+    EXPECT_LT(mean, 1.0);
   }
 }
 
