@@ -194,6 +194,20 @@ TEST_F(PipelineTest, ARevisionNamesItsPredecessor) {
   EXPECT_NE(text.find("Replaces the report of"), std::string::npos) << text;
 }
 
+TEST_F(PipelineTest, OurOwnObjectsComingBackStartNothing) {
+  auto pipeline = MakePipeline([](const WorkerRequest&) { return Answered(0.9); });
+  pipeline->RunOne();
+  const auto before = *index_->Find(StudyUid());
+  for (const auto& object : Objects()) Push(files_->Root() / object.file);
+  for (const auto& report : ReadObjects((files_->Root() / Objects()[0].file).parent_path()).reports)
+    Push(report.file);  // the other classes are known by our device UID alone
+  int own = 0;
+  for (const auto& instance : index_->Instances(StudyUid())) own += instance.kind == storage::InstanceKind::kOwn;
+  EXPECT_GE(own, 4);
+  EXPECT_EQ(index_->Find(StudyUid())->changes, before.changes);
+  EXPECT_EQ(index_->Find(StudyUid())->state, StudyState::kReported);
+}
+
 // --- the outbox worker
 
 class OutboxWorkerTest : public PipelineTest {
