@@ -13,7 +13,8 @@ constexpr int kMainPixels = 256;
 constexpr double kMainPixelMm = 0.9;  // 230 mm: a head with some air around it
 constexpr int kMosaicPixels = 160;
 constexpr double kMosaicPixelMm = 1.4;
-constexpr double kMosaicOffsetsMm[] = {-20, 0, 20, 40};  // four a plane: the capture lays them out in rows of four
+// An overview of the head, four a plane: the capture lays them out in rows of four.
+constexpr double kMosaicOffsetsMm[] = {-45, -15, 15, 45};
 
 struct Plane {
   char letter;
@@ -107,26 +108,27 @@ void WriteViews(const std::map<Role, volumes::Volume>& volumes, const volumes::N
                 const networks::Answer* map_source, const std::filesystem::path& file, WorkerAnswer& answer) {
   if (volumes.empty()) return;
   const Role reference = volumes.count(Role::kT1ce) ? Role::kT1ce : volumes.begin()->first;
-  std::array<double, 3> centre = CentreOf(volumes.at(reference));
+  std::array<double, 3> head = CentreOf(volumes.at(reference));
   if (input != nullptr)
     for (int axis = 0; axis < 3; ++axis)
-      centre[axis] = input->grid_origin[axis] + input->spacing_mm * (input->shape - 1) / 2.0;
+      head[axis] = input->grid_origin[axis] + input->spacing_mm * (input->shape - 1) / 2.0;
+  // Page 1 goes through the peak; within its slice the picture stays on the head, so that none of it is cut off.
+  auto at_peak = head;
   volumes::Volume map;
   if (input != nullptr && map_source != nullptr) {
     map = volumes::MapAsVolume(map_source->map, map_source->map_size, *input);
     answer.map_class = map_source->map_class;
-    // The marker for reading is the peak; the other planes keep to the head when the peak lies outside of it.
     const auto peak = PeakOf(map);
     answer.peak_outside_brain = !InsideHead(peak, *input);
-    if (!answer.peak_outside_brain) centre = peak;
+    if (!answer.peak_outside_brain) at_peak[2] = peak[2];
   }
   ViewFile out(file);
   ViewMaker maker{volumes, input, map.voxels.empty() ? nullptr : &map, out, answer};
   for (const Role role : {Role::kT1ce, Role::kT1, Role::kT2})
-    if (volumes.count(role)) maker.Add(role, kPlanes[0], centre, kMainPixels, kMainPixelMm, role == reference, false);
+    if (volumes.count(role)) maker.Add(role, kPlanes[0], at_peak, kMainPixels, kMainPixelMm, role == reference, false);
   for (const Plane& plane : kPlanes)
     for (const double offset : kMosaicOffsetsMm) {
-      auto at = centre;
+      auto at = head;
       at[static_cast<std::size_t>(plane.axis)] += offset;
       maker.Add(reference, plane, at, kMosaicPixels, kMosaicPixelMm, true, true);
     }
