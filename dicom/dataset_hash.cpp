@@ -1,17 +1,18 @@
 #include "dicom/dataset_hash.h"
 
+#include "config/error.h"
+#include "config/sha256.h"
+
 #include <array>
 #include <cstring>
 #include <fstream>
 #include <vector>
 
-#include "config/error.h"
-#include "config/sha256.h"
-
 namespace glionode::dicom {
 
 std::string DatasetSha256(const std::filesystem::path& file) {
-  // Preamble, "DICM", then (0002,0000) UL: the length of the rest of the group, always explicit little endian (PS3.10 7.1).
+  // Preamble, "DICM", then (0002,0000) UL: the length of the rest of the group, always explicit little endian
+  // (PS3.10 7.1).
   constexpr std::size_t kPrefix = 128 + 4 + 12;
   std::ifstream in(file, std::ios::binary);
   std::array<unsigned char, kPrefix> prefix{};

@@ -98,7 +98,8 @@ TEST_F(PhrasesTest, SeriesDescriptionFitsAndWarns) {
 TEST_F(PhrasesTest, TextIsFoldedToAscii) {
   EXPECT_EQ(FoldToAscii("Sch\xC3\xA4"
                         "del T1 \xE6\x97\xA5\xE6\x9C\xAC\\x\n"),
-            "Schadel T1 ?" "?/x ");
+            "Schadel T1 ?"
+            "?/x ");
   EXPECT_EQ(FoldToAscii("cut \xC3"), "cut ?");
   EXPECT_EQ(Truncate("abcdefgh", 6), "abc...");
 }
