@@ -179,9 +179,14 @@ bool StudyWatcher::Start(const storage::StudyRecord& study, Watched& watched, co
   if (still_arriving)
     inputs.reasons.push_back(
         {ReasonCode::kStillArriving, "Images were still arriving when the longest waiting time was over."});
-  const WorkerRun digests = parts_.run_worker(MakeRequest(WorkerStep::kDigest, inputs, parts_.files.Root()));
+  const WorkerRequest request = MakeRequest(WorkerStep::kDigest, inputs, parts_.files.Root());
+  WorkerRun digests = parts_.run_worker(request);
+  const auto broke = [&] { return digests.end != WorkerEnd::kAnswered || !digests.answer.ok; };
+  // Once more, as for a job: a worker that broke by chance must not make the same images look like others.
+  if (digests.end != WorkerEnd::kCancelled && broke()) digests = parts_.run_worker(request);
   if (digests.end == WorkerEnd::kCancelled) return false;
-  // A worker that breaks here will break in the job too, and is counted there; the key then rests on UIDs alone.
+  // One that breaks on these images breaks in the job too, and is counted there; the key then rests on UIDs alone.
+  if (broke()) digests.answer.digests.clear();
   inputs.selection_key = SelectionKey(inputs, digests.answer.digests);
   if (SameAsBefore(study, inputs)) return false;
 

@@ -6,6 +6,7 @@
 #include "dicom/uid.h"
 
 #include <cstdlib>
+#include <utility>
 
 namespace glionode::server {
 
@@ -103,8 +104,8 @@ void NodeTest::PushStudy(const StudySpec& spec) {
 std::unique_ptr<StudyWatcher> NodeTest::MakeWatcher(StudySettings settings, std::vector<AcceptRule> accept,
                                                     std::vector<RoleRule> roles) {
   const auto digest = [this](const WorkerRequest& request) {
-    ++digests_made_;
     WorkerRun run;
+    if (std::exchange(break_next_digest_, false)) return run;
     run.end = WorkerEnd::kAnswered;
     run.answer.ok = true;
     for (const auto& [role, input] : request.inputs)

@@ -72,7 +72,7 @@ class NodeTest : public ::testing::Test {
   std::unique_ptr<storage::Jobs> jobs_;
   std::unique_ptr<storage::Outbox> outbox_;
   std::unique_ptr<Ingest> ingest_;
-  int digests_made_ = 0;
+  bool break_next_digest_ = false;  ///< the worker dies at the next digest step, once
   std::uint64_t association_ = 1;
 };
 
