@@ -69,7 +69,7 @@ def check_licence(bad):
 def check_presets(bad):
     import json
     presets = json.loads(read("CMakePresets.json"))
-    options = {"CMAKE_BUILD_TYPE", "CMAKE_COMPILE_WARNING_AS_ERROR"}
+    options = {"CMAKE_BUILD_TYPE", "CMAKE_C_COMPILER", "CMAKE_CXX_COMPILER", "CMAKE_COMPILE_WARNING_AS_ERROR"}
     cmake = read("CMakeLists.txt")
     for preset in presets["configurePresets"]:
         for variable in preset.get("cacheVariables", {}):
