@@ -24,7 +24,7 @@ struct Level {
   double first_step_mm, last_step_mm;
   int iterations;
 };
-constexpr Level kLevels[] = {{4.0, 6000, 4.0, 0.2, 60}, {2.0, 15000, 1.0, 0.02, 40}};
+constexpr Level kLevels[] = {{4.0, 6000, 4.0, 0.2, 60}, {2.0, 15000, 1.0, 0.001, 60}};
 /// Mean distance of head voxels from the middle: makes a radian worth about as much as that many mm to the optimiser.
 constexpr double kHeadRadius = 65.0;
 /// Starts at the heads' middles are tried only when scanner coordinates are off by more than this.
