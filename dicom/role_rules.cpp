@@ -93,6 +93,9 @@ constexpr EvidenceRule kRules[] = {
     {"map", [](const E& e) { return e.name.Has(W::kMap); }, 0, 0, 4.5, 0, "a computed map by its name"},
     {"mapping", [](const E& e) { return e.name.Has(W::kMapping) && !e.name.Has(W::kMap); }, 0, 0, 2, 0,
      "taken for a quantitative map"},
+    // A T1 of a mapping protocol is one of many like it; T2 is mapped from a train of echoes, none of them "the" T2.
+    {"t2 mapping", [](const E& e) { return e.name.Has(W::kMapping) && e.name.Has(W::kT2) && !e.name.Has(W::kT1); }, 0,
+     0, 2, 0, "one of several echoes"},
     {"calibration", [](const E& e) { return e.name.Has(W::kCalibration); }, 0, 0, kOut, 0, "calibration scan"},
     {"report", [](const E& e) { return e.name.Has(W::kReport); }, 0, 0, kOut, 0, "a result or screen image"},
     {"other body part", [](const E& e) { return e.name.Has(W::kOtherBody); }, 0, 0, kOut, 0, "another body part"},

@@ -27,7 +27,7 @@ constexpr Entry kVocabulary[] = {
     {Word::kInversionRecovery, "tirm tir"},
     {Word::kEchoPlanar, "epi ep2d ep3d"},
     {Word::kT1Sequence, "mprage memprage rage bravo spgr fspgr irspgr irfspgr efgpgr vibe starvibe lava thrive tfl3d"},
-    {Word::kGradientEcho, "gre fgre ffe wffe tffe fl2d fl3d flash medic merge gradient eg mpgr"},
+    {Word::kGradientEcho, "gre fgre fe ffe wffe tffe fl2d fl3d flash medic merge gradient eg mpgr"},
     {Word::kSteadyState, "ciss ci3d fiesta trufi truefisp bffe btfe balanced"},
     {Word::kMp2rage, "mp2rage"},
     {Word::kMp2rageUniform, "uni uniden"},
@@ -39,7 +39,7 @@ constexpr Entry kVocabulary[] = {
      "inject cm kontrastem kontrastu kontrascie contrastmiddel"},
     {Word::kBareC, "c plusc ce"},
     {Word::kPost, "post dopo apres nach pos tardif efter etter"},
-    {Word::kPre, "pre nativ native blanco vor avant prima basale foer foere przed"},
+    {Word::kPre, "pre nativ native blanco vor voor avant prima basal basale foer foere przed"},
     {Word::kUnenhanced, "unenhanced noncontrast nc minusc plain"},
     {Word::kMaybeAgent, "cont delay delayed iv plusmaybe"},
     {Word::kPostSurgery, "postop postoperative postsurgery"},
@@ -47,7 +47,8 @@ constexpr Entry kVocabulary[] = {
      "dwi dti diff diffusion adc eadc apparent trace tracew tensor tractography colfa dw dwissh dwib diffusionweighted "
      "exponential mddw ivim noddi dki"},
     {Word::kPerfusion,
-     "perf perfusion pwi dsc dce dynamic dyn cbv cbf rcbv rcbf relcbv relcbf mtt ttp tmax ktrans gbp pbp"},
+     "perf perfusion pwi dsc dce dynamic dynamisch dynamique dynamisk dinamico dinamica dyn cbv cbf rcbv rcbf relcbv "
+     "relcbf mtt ttp tmax ktrans gbp pbp"},
     {Word::kLabelling, "asl pcasl pasl"},
     {Word::kFunctional, "fmri bold func functional rest resting task"},
     {Word::kSusceptibility, "swi swan venobold hemo hemosid qsm susceptibility minip"},
@@ -55,12 +56,15 @@ constexpr Entry kVocabulary[] = {
      "mra mrv tof angio angiography veno venography tricks twist inhance csfflow venc velocity cine flow"},
     {Word::kSpectroscopy, "si csi mrsi spectro spectroscopy mrs svs"},
     {Word::kLocalizer,
-     "localizer localiser localizers locator loc scout aascout aahead survey topogram planning 3plane 3pl threeplane "
+     "localizer localiser localizers locator loc reperage scout aascout aahead survey topogram planning 3plane 3pl "
+     "threeplane "
      "triplane"},
     {Word::kFieldMap, "b0 b1 fieldmap fieldmapping fmap shim shimming field"},
     {Word::kReformat, "reformat reformatted rfmt ref reform oblique3d collection"},
     {Word::kProjection, "mip projection"},
-    {Word::kSubtraction, "sub subtr subtraction subtract subtracted subs"},
+    {Word::kSubtraction,
+     "sub subtr subtraction subtract subtracted subs substraction soustraction sustraccion substraccion sottrazione "
+     "subtracao"},
     {Word::kPhase, "phase pha phasemap"},
     {Word::kFatImage, "fatimage"},
     {Word::kMap, "map maps t1map t2map t1rho"},
@@ -71,7 +75,9 @@ constexpr Entry kVocabulary[] = {
      "mask overlay"},
     {Word::kOtherBody,
      "spine cspine tspine lspine lumbar thoracic thorax cervical sacrum neck knee abdomen liver pelvis prostate "
-     "shoulder breast heart cardiac wrist ankle foot hip"},
+     "shoulder breast heart cardiac wrist ankle foot hip hws bws lws wirbelsaeule hals rachis cou columna cuello "
+     "coluna "
+     "pescoco rachide colonna collo nek cwk lwk wervelkolom myelo"},
     {Word::kSmallPart, "iac cai orbit orbits orbita orbital sella pituitary hypophyse hypophysis hipofisis ipofisi"},
     {Word::kBrain, "brain brains head heads skull cerebro encefalo schaedel crane neuro"},
     {Word::kPlane,
@@ -92,7 +98,7 @@ constexpr Entry kVocabulary[] = {
      "dis3d reg gap in out opp opposed processing proc small large isotropic water average averages coverage recon "
      "start "
      "test part chest last first "
-     "shift heart1 best fit soft left1 ms block local wholebrain gating"},
+     "range ranges shift heart1 best fit soft left1 ms block local wholebrain gating"},
 };
 
 using Vocabulary = std::unordered_map<std::string_view, Word>;
@@ -189,6 +195,7 @@ std::vector<Token> Segment(std::string_view chunk) {
     const bool is_weight = token.meaning == Word::kT1 || token.meaning == Word::kT2;
     const bool known_word_follows =
         i + 1 < tokens.size() && tokens[i + 1].known && (tokens[i + 1].meaning != Word::kNumber);
+    if (token.text == "rage" && token.letters_before) token.meaning = Word::kNeutral;  // MP RAGE, not "reperage"
     const bool plausible = is_weight ? !token.letters_before || known_word_follows || token.text.size() > 2
                                      : (!token.letters_before && !token.letters_after) || token.text.size() >= 4;
     if (!plausible) token.meaning = Word::kNeutral;
@@ -225,7 +232,17 @@ std::string SpellOutSigns(std::string_view text) {
   static const Sign signs[] = {
       {std::regex(R"(\bi\.\s*v\.?(?![a-z]))", flags), " iv "},
       {std::regex(R"(\bT[\s-]*2w?[\s-]*(\*|star\b))", flags), " t2star "},
-      {std::regex(R"(\bw\s*(/|&|\+|and)\s*w\s*/?\s*o\b)", flags), " wwo "},
+      {std::regex(R"(\bw\s*(/|&|\+|and|\s)\s*w\s*/?\s*o\b)", flags), " wwo "},
+      {std::regex(R"((\+\s*/\s*-|\xc2\xb1)\s*(c|ce|gd|gad|km|contrast|iv)?(?![a-z0-9]))", flags), " wwo "},
+      // "with and without" in the languages of the vocabulary, in either order.
+      {std::regex(R"(\b(with|mit|avec|con|com|met|med)\s*(and|und|et|y|e|en|og|och|[&/+,])\s*)"
+                  R"((without|ohne|sans|sin|senza|sem|zonder|uten|uden|utan)\b)",
+                  flags),
+       " wwo "},
+      {std::regex(R"(\b(without|ohne|sans|sin|senza|sem|zonder|uten|uden|utan)\s*(and|und|et|y|e|en|og|och|[&/+,])\s*)"
+                  R"((with|mit|avec|con|com|met|med)\b)",
+                  flags),
+       " wwo "},
       {std::regex(R"(\bw\s*/\s*o\b)", flags), " wo "},
       {std::regex(R"(\bw\s*/)", flags), " with "},
       {std::regex(R"(\bs\s*/\s*c\b)", flags), " minusc "},
@@ -243,6 +260,9 @@ std::string SpellOutSigns(std::string_view text) {
       {std::regex(R"((^|[\s(])-(ce|gd|gad|gado|km|contrast|iv)(?![a-z0-9]))", flags), " minusc "},
       {std::regex(R"(\bc-(?=\s|$|\)))", flags), " minusc "},
       {std::regex(R"(\bk\.\s*m\.)", flags), " km "},
+      {std::regex(R"(\bm\.\s*d\.\s*c\.?(?![a-z]))", flags), " mdc "},
+      {std::regex(R"(\bfield[\s-]*echo\b)", flags), " fe "},
+      {std::regex(R"(\bT1[\s-]*rho\b)", flags), " t1rho "},
       {std::regex(R"(\b([ms])\.\s*km\b)", flags), " km "},
       {std::regex(R"(\b[ouv]\.\s*(km|kontrast|gd|gado)\b)", flags), " minusc "},
       {std::regex(R"(\b(dark[\s-]*fluid|da[\s-]fl\b))", flags), " darkfluid "},
@@ -319,12 +339,16 @@ void ApplyContext(std::vector<Token>& tokens) {
       case Word::kPre:
         if (next == Word::kSurgery || next_text == "stealth" || next_text == "sat" || next_text == "scan")
           token.meaning = Word::kNeutral;
+        if (token.text == "voor" && !IsAgent(next)) token.meaning = Word::kNeutral;  // Dutch: "before", and "for"
         break;
       case Word::kWith:
         if (last && before != Word::kNeutral) token.meaning = Word::kContrast;
         break;
       case Word::kWithout:
         if (IsAgent(next)) {
+          token.meaning = Word::kUnenhanced;
+          tokens[i + 1].meaning = Word::kNeutral;
+        } else if (token.text == "non" && next_text == "con") {  // NON CON, NONCON
           token.meaning = Word::kUnenhanced;
           tokens[i + 1].meaning = Word::kNeutral;
         } else if (last && (token.text == "wo" || token.text == "without")) {
@@ -353,7 +377,7 @@ void ApplyContext(std::vector<Token>& tokens) {
         if (token.text == "cm" && before == Word::kNumber) token.meaning = Word::kNeutral;  // 24 cm
         break;
       case Word::kMpr:
-        token.meaning = before == Word::kT1 ? Word::kT1Sequence : Word::kReformat;
+        token.meaning = before == Word::kT1 && !next_text.starts_with("range") ? Word::kT1Sequence : Word::kReformat;
         break;
       case Word::kPhase:
         if (next == Word::kWrap || (i > 0 && (tokens[i - 1].text == "in" || tokens[i - 1].text == "no")))
