@@ -59,6 +59,15 @@ void Normalise(Channel& channel, const Mask& head, float* to) {
     to[i] = head[i] && channel.inside[i] ? static_cast<float>((channel.values[i] - mean) * scale) : 0.0F;
 }
 
+Reason Misaligned(Role role, const Registration& registration) {
+  const int percent = static_cast<int>(std::lround(100 * registration.agreement));
+  return {
+      ReasonCode::kRegistration,
+      "The " + std::string(role == Role::kT2 ? "T2" : "T1") +
+          " series could not be brought into line with the contrast-enhanced T1 series: " + std::to_string(percent) +
+          " % of small parts of the head match. They may show different heads, or positions too far apart."};
+}
+
 }  // namespace
 
 NetworkInput Preprocess(const std::map<Role, Volume>& volumes, const std::vector<Role>& roles,
@@ -121,9 +130,7 @@ NetworkInput Preprocess(const std::map<Role, Volume>& volumes, const std::vector
     if (roles[c] == reference_role) continue;
     result.registrations[roles[c]] = channel.registration;
     if (!channel.registration.plausible)
-      result.reasons.push_back({ReasonCode::kRegistration, "The " + std::string(roles[c] == Role::kT2 ? "T2" : "T1") +
-                                                               " series could not be brought into line with the "
-                                                               "contrast-enhanced T1 series."});
+      result.reasons.push_back(Misaligned(roles[c], channel.registration));
     else if (auto reason = CheckCoverage(roles[c], mask, channel.inside))
       result.reasons.push_back(*reason);
   }

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdio>
 #include <functional>
+#include <mutex>
 #include <thread>
 
 namespace glionode::bench {
@@ -287,25 +288,39 @@ void MeasureRealStudy(const fs::path& study, int draws, const fs::path& work, st
 }
 
 void MeasureForeign(const fs::path& study, int draws, std::vector<Row>& rows) {
-  std::vector<std::array<Volume, 2>> phantoms(static_cast<std::size_t>(draws));  // T2, T1ce, thick slices mostly
-  InParallel(draws, [&](int i) {
-    auto phantom = MakePhantom(kSeed, i, {});
-    phantoms[static_cast<std::size_t>(i)] = {std::move(phantom.volumes.at(Role::kT2)),
-                                             std::move(phantom.volumes.at(Role::kT1ce))};
-  });
+  std::vector<std::map<Role, Volume>> phantoms(static_cast<std::size_t>(draws));  // thick slices mostly
+  InParallel(draws, [&](int i) { phantoms[static_cast<std::size_t>(i)] = MakePhantom(kSeed, i, {}).volumes; });
   Volume real;
   if (fs::exists(study)) real = Stack(DecodeFrames(SelectFiles(ReadStudy(study)).at(Role::kT1ce))).volume;
-  std::atomic<int> caught{0}, own{0}, in_real{0};
+  std::map<Role, std::atomic<int>> caught, own;
+  for (Role role : {Role::kT1, Role::kT2}) caught[role] = 0, own[role] = 0;
+  std::atomic<int> in_real{0};
+  std::mutex lock;
+  double least_own = 1, most_foreign = 0;  // agreement
   InParallel(draws, [&](int i) {
     const auto& here = phantoms[static_cast<std::size_t>(i)];
     const auto& next = phantoms[static_cast<std::size_t>((i + 1) % draws)];
-    caught += !RegisterRigid(here[1], next[0]).plausible;
-    own += !RegisterRigid(here[1], here[0]).plausible;
-    if (real.Count() > 0) in_real += !RegisterRigid(real, here[0]).plausible;
+    const Volume& fixed = here.at(Role::kT1ce);
+    for (Role role : {Role::kT1, Role::kT2}) {
+      const auto mine = RegisterRigid(fixed, here.at(role)), other = RegisterRigid(fixed, next.at(role));
+      own.at(role) += !mine.plausible;
+      caught.at(role) += !other.plausible;
+      const std::lock_guard guard(lock);
+      least_own = std::min(least_own, mine.agreement);
+      most_foreign = std::max(most_foreign, other.agreement);
+    }
+    if (real.Count() > 0) in_real += !RegisterRigid(real, here.at(Role::kT2)).plausible;
   });
   const std::string of = "of " + std::to_string(draws);
-  rows.push_back({"another phantom's T2 in a phantom: noticed", double(caught), of, "", 0, "", true});
-  rows.push_back({"its own T2 in a phantom: refused by mistake", double(own), of, "", 0, "none", own == 0});
+  for (Role role : {Role::kT1, Role::kT2}) {
+    const std::string name = role == Role::kT1 ? "T1" : "T2";
+    rows.push_back({"another phantom's " + name + " in a phantom: noticed", double(caught.at(role)), of, "", 0, "all",
+                    caught.at(role) == draws});
+    rows.push_back({"its own " + name + " in a phantom: refused by mistake", double(own.at(role)), of, "", 0, "none",
+                    own.at(role) == 0});
+  }
+  rows.push_back({"agreement of small parts, own series: least", least_own, "(0 to 1)", "", 0, "", true});
+  rows.push_back({"agreement of small parts, another's: most", most_foreign, "(0 to 1)", "", 0, "", true});
   if (real.Count() > 0)
     rows.push_back({"a phantom's T2 in the real study: noticed", double(in_real), of, "", 0, "all", in_real == draws});
 }

@@ -1,5 +1,6 @@
 #include "inference/volumes/registration.h"
 
+#include "inference/volumes/local_agreement.h"
 #include "tests/inference/volumes/known_moves.h"
 #include "tests/inference/volumes/real_study.h"
 
@@ -101,6 +102,36 @@ TEST(Registration, LeavesAVolumeWhereItIsAgainstItself) {
   const auto found = RegisterRigid(pair.fixed, pair.fixed);
   EXPECT_LT(Distance(Apply(found.transform, {60, 60, 60}), {60, 60, 60}), 0.1);
   EXPECT_TRUE(found.plausible);
+}
+
+// The outline and the ventricles of two heads can be aligned, and a metric over the whole head is content with that.
+TEST(Registration, AnotherHeadOfTheSameFamilyIsNotPlausible) {
+  bool metric_alone_is_content = false;
+  for (int i = 0; i < 3; ++i) {
+    const Pair here = MakePair(i, Role::kT2), other = MakePair(i + 1, Role::kT2);
+    const auto own = RegisterRigid(here.fixed, here.moving), foreign = RegisterRigid(here.fixed, other.moving);
+    std::printf("  agreement: own head %.2f, another head %.2f (metric %.2f)\n", own.agreement, foreign.agreement,
+                foreign.metric_after);
+    EXPECT_TRUE(own.plausible);
+    EXPECT_FALSE(foreign.plausible);
+    EXPECT_GT(own.agreement, foreign.agreement + 0.1);
+    metric_alone_is_content = metric_alone_is_content || foreign.metric_after < -0.35;
+  }
+  EXPECT_TRUE(metric_alone_is_content);  // else this test proves nothing
+}
+
+TEST(LocalAgreement, SeesWhatIsOutOfPlaceOrEmpty) {
+  const Pair pair = MakePair(2, Role::kT1);
+  const Head head = FindHead(pair.fixed);
+  const Volume fixed = Reduce(pair.fixed, 2);
+  RigidTransform off;
+  off.translation = {6, 0, 0};
+  EXPECT_GT(LocalAgreement(fixed, fixed, {}, head), 0.99);
+  EXPECT_LT(LocalAgreement(fixed, fixed, off, head), 0.2);
+  Volume empty = fixed;
+  std::fill(empty.voxels.begin(), empty.voxels.end(), 7.0F);
+  EXPECT_EQ(LocalAgreement(fixed, empty, {}, head), 0);
+  EXPECT_EQ(LocalAgreement(fixed, fixed, {}, Head{}), 0);
 }
 
 TEST(Registration, AVolumeFarAwayIsNotPlausible) {
