@@ -230,10 +230,18 @@ std::string Upper(std::string text) {
   return text;
 }
 
+/// "NONE", "No contrast", "none given", "ohne": the first word decides. Upper case.
 bool SaysNo(const std::string& agent) {
-  static constexpr std::string_view kNo[] = {"NONE", "NO",  "N",    "0",          "NO CONTRAST", "WITHOUT",
-                                             "NIL",  "NON", "OHNE", "UNENHANCED", "NO IV"};
-  return std::find(std::begin(kNo), std::end(kNo), agent) != std::end(kNo);
+  static constexpr std::string_view kNo[] = {"NONE", "NO",   "N",    "0",     "NOT",   "WITHOUT",   "NIL",  "NON",
+                                             "OHNE", "SANS", "SIN",  "SEM",   "SENZA", "ZONDER",    "UTAN", "UTEN",
+                                             "BEZ",  "KEIN", "UDEN", "KEINE", "NATIV", "UNENHANCED"};
+  const std::string_view first = std::string_view(agent).substr(0, agent.find_first_of(" -_,;.("));
+  return std::find(std::begin(kNo), std::end(kNo), first) != std::end(kNo);
+}
+
+/// What fills a field and says nothing.
+bool SaysNothing(const std::string& agent) {
+  return agent == "N/A" || agent == "NA" || agent == "UNKNOWN" || agent == "?" || agent == "-" || agent == ".";
 }
 
 std::vector<std::string> Values(const std::string& text) {
@@ -288,7 +296,7 @@ RoleEvidence CollectEvidence(const std::map<std::string, std::string>& attribute
   for (const char* keyword :
        {"ContrastBolusAgent", "ContrastBolusIngredient", "ContrastBolusStartTime", "ContrastBolusVolume"}) {
     const std::string value = Upper(get(keyword));
-    if (value.empty()) continue;
+    if (value.empty() || SaysNothing(value)) continue;
     const bool zero = FirstNumber(value) && *FirstNumber(value) == 0;
     if (SaysNo(value) || zero) {
       if (e.agent == E::Agent::kUnknown) e.agent = E::Agent::kDenied;

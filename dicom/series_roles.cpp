@@ -179,7 +179,7 @@ std::string RoleInWords(Role role) {
 RoleJudgement JudgeInDetail(const SeriesFacts& series, const SiteRules& rules, const std::string& peer) {
   RoleJudgement judgement;
   const auto modality = series.attributes.find("Modality");
-  if (modality != series.attributes.end() && modality->second != "MR") {
+  if (modality != series.attributes.end() && !modality->second.empty() && modality->second != "MR") {
     judgement.verdict = {Role::kNone, 1, "none: not an MR series", "modality"};
     return judgement;
   }

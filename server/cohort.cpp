@@ -67,11 +67,11 @@ std::string CacheKey(const std::map<Role, WorkerInput>& inputs, const volumes::P
 }
 
 PreparedCase Prepare(const CohortRow& row, const std::vector<Role>& roles, const volumes::PreprocessingSpec& spec,
-                     const fs::path& cache) {
+                     const fs::path& cache, const FolderRules& site) {
   PreparedCase prepared{row, {}, {}, false};
   const DicomFolder folder = ReadDicomFolder(row.folder);
   const auto& instances = RequireStudy(folder, row.folder, "");
-  const StudyInputs inputs = CollectInputs(instances, Select(instances, roles));
+  const StudyInputs inputs = CollectInputs(instances, Select(instances, roles, site));
   prepared.reasons = inputs.reasons;
   if (!prepared.reasons.empty()) return prepared;
   const WorkerRequest request = MakeRequest(WorkerStep::kEvaluate, inputs, "");
@@ -148,7 +148,8 @@ std::vector<CohortRow> OfSplit(std::vector<CohortRow> rows, const std::string& s
 }
 
 std::vector<PreparedCase> PrepareCases(const std::vector<CohortRow>& rows, const std::vector<Role>& roles,
-                                       const volumes::PreprocessingSpec& spec, const fs::path& cache) {
+                                       const volumes::PreprocessingSpec& spec, const fs::path& cache,
+                                       const FolderRules& site) {
   fs::create_directories(cache);
   std::vector<PreparedCase> cases(rows.size());
   ProgressBar progress("preprocessing");
@@ -158,7 +159,7 @@ std::vector<PreparedCase> PrepareCases(const std::vector<CohortRow>& rows, const
     const CohortRow& row = rows[static_cast<std::size_t>(index)];
     PreparedCase prepared{row, {}, {}, false};
     try {
-      prepared = Prepare(row, roles, spec, cache);
+      prepared = Prepare(row, roles, spec, cache, site);
     } catch (const Error& e) {
       if (e.Code() == ErrorCode::kOutOfSpace || e.Code() == ErrorCode::kInternal) throw;
       prepared.reasons = {{ReasonCode::kGeometry, e.what()}};

@@ -1,6 +1,7 @@
 #pragma once
 #include "config/vocabulary.h"
 #include "inference/volumes/preprocess.h"
+#include "server/dicom_folder.h"
 
 #include <filesystem>
 #include <string>
@@ -31,8 +32,10 @@ struct PreparedCase {
 };
 
 /// Decodes, registers and normalises every study once, in parallel; the cache is named by the files' content and the
-/// specification. The same functions as in serving. A study that cannot be read becomes a case with a reason.
+/// specification. The same functions as in serving. A study that cannot be read becomes a case with a reason. `site`:
+/// the [[role]] rules of the site whose node will serve, if it has any.
 std::vector<PreparedCase> PrepareCases(const std::vector<CohortRow>& rows, const std::vector<Role>& roles,
-                                       const volumes::PreprocessingSpec& spec, const std::filesystem::path& cache);
+                                       const volumes::PreprocessingSpec& spec, const std::filesystem::path& cache,
+                                       const FolderRules& site = {});
 
 }  // namespace glionode::server

@@ -51,11 +51,15 @@ const std::vector<StoredHeader>& RequireStudy(const DicomFolder& folder, const f
 }
 
 dicom::StudySelection Select(const std::vector<StoredHeader>& instances, const std::vector<Role>& wanted,
-                             const dicom::SiteRules& rules, const std::string& peer) {
+                             const FolderRules& site) {
   std::vector<dicom::InstanceHeader> headers;
   headers.reserve(instances.size());
-  for (const StoredHeader& instance : instances) headers.push_back(instance.header);
-  return dicom::SelectSeries(dicom::SummarizeSeries(headers), wanted, rules, peer);
+  std::string peer = site.peer;
+  for (const StoredHeader& instance : instances) {
+    headers.push_back(instance.header);
+    if (peer.empty()) peer = instance.header.calling_ae;
+  }
+  return dicom::SelectSeries(dicom::SummarizeSeries(headers), wanted, site.rules, peer);
 }
 
 }  // namespace glionode::server

@@ -22,8 +22,14 @@ DicomFolder ReadDicomFolder(const std::filesystem::path& folder);
 const std::vector<StoredHeader>& RequireStudy(const DicomFolder& folder, const std::filesystem::path& path,
                                               const std::string& study_uid);
 
+/// What a site says of its series, for files in a folder.
+struct FolderRules {
+  dicom::SiteRules rules;
+  std::string peer;  ///< AE title of the sender; empty: as the receiver wrote it into the files
+};
+
 /// SelectSeries over stored headers.
 dicom::StudySelection Select(const std::vector<StoredHeader>& instances, const std::vector<Role>& wanted,
-                             const dicom::SiteRules& rules = {}, const std::string& peer = {});
+                             const FolderRules& site = {});
 
 }  // namespace glionode::server

@@ -1,6 +1,7 @@
 #include "config/clock.h"
 #include "config/error.h"
 #include "server/commands/commands.h"
+#include "server/commands/role_options.h"
 #include "server/dicom_folder.h"
 #include "server/study_result.h"
 #include "server/version.h"
@@ -21,6 +22,7 @@ using nlohmann::json;
 
 struct ClassifyOptions {
   std::string folder, out, bundle, study, device = "auto";
+  RoleOptions roles;
   int threads = 0;
   bool as_json = false;
 };
@@ -61,6 +63,7 @@ void Print(const StudyResult& result, const fs::path& out, bool as_json) {
 
 int Classify(const ClassifyOptions& options) {
   const auto start = std::chrono::steady_clock::now();
+  const FolderRules site = RulesOf(options.roles);
   const DicomFolder folder = ReadDicomFolder(options.folder);
   const auto& instances = RequireStudy(folder, options.folder, options.study);
   const double reading_ms = Milliseconds(start);
@@ -78,7 +81,7 @@ int Classify(const ClassifyOptions& options) {
   const WorkerAnswer tested =
       Ask(WorkerRequest{}, options);  // a bundle that does not prove itself answers nothing (promise 10)
   const auto selecting = std::chrono::steady_clock::now();
-  StudyInputs inputs = CollectInputs(instances, Select(instances, tested.bundle->sequences));
+  StudyInputs inputs = CollectInputs(instances, Select(instances, tested.bundle->sequences, site));
   inputs.headers_ms = reading_ms + Milliseconds(selecting);
 
   WorkerRequest request = MakeRequest(WorkerStep::kEvaluate, inputs, "");
@@ -111,6 +114,7 @@ void AddClassify(CLI::App& app, int& exit_code) {
   command->add_option("--bundle", options->bundle,
                       "model bundle (default: the installed one, else models/phantom-resnet10)");
   command->add_option("--study", options->study, "Study Instance UID, when the folder holds several");
+  AddRoleOptions(*command, options->roles);
   command->add_option("--device", options->device, "auto, cpu, cuda or cuda:N");
   command->add_option("--threads", options->threads, "CPU threads of the network; 0: all cores");
   command->add_flag("--json", options->as_json, "print result.json");

@@ -5,6 +5,7 @@
 #include "server/bundle_mapping.h"
 #include "server/cohort.h"
 #include "server/commands/commands.h"
+#include "server/commands/role_options.h"
 #include "server/progress_bar.h"
 
 #include <nlohmann/json.hpp>
@@ -22,6 +23,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 struct EvaluateCommand {
+  RoleOptions roles;
   std::string cohort, out, cache, device = "auto";
   std::vector<std::string> bundles;
   int threads = 0;
@@ -77,7 +79,8 @@ networks::EvaluationRun Run(const EvaluateCommand& command, const std::string& b
                                          "figures all the same, stamped as apparent");
   }
   const fs::path cache = command.cache.empty() ? fs::path(command.out) / "cache" : fs::path(command.cache);
-  const auto prepared = PrepareCases(rows, info.network.sequences, PreprocessingOf(info), cache);
+  const auto prepared =
+      PrepareCases(rows, info.network.sequences, PreprocessingOf(info), cache, RulesOf(command.roles));
   ProgressBar progress("network " + info.name);
   for (const PreparedCase& one : prepared) {
     run.cases.push_back(Judge(one, classifier));
@@ -151,6 +154,7 @@ void AddEvaluate(CLI::App& app, int& exit_code) {
   command->add_option("--out", options->out, "folder for report.html, metrics.json and cases.csv")->required();
   command->add_option("--cache", options->cache, "folder of preprocessed studies (default: OUT/cache)");
   command->add_option("--device", options->device, "auto, cpu, cuda or cuda:N");
+  AddRoleOptions(*command, options->roles);
   command->add_option("--threads", options->threads, "0: all cores");
   command->add_flag("--apparent", options->apparent,
                     "keep patients that the bundle was trained on; every page is stamped");

@@ -1,5 +1,5 @@
-#include "config/settings_loader.h"
 #include "server/commands/commands.h"
+#include "server/commands/role_options.h"
 #include "server/csv.h"
 #include "server/dicom_folder.h"
 
@@ -16,27 +16,16 @@ using nlohmann::json;
 const std::vector<Role> kWanted = {Role::kT1, Role::kT2, Role::kT1ce};
 
 struct Options {
-  std::string path, study_uid, config, peer;
+  std::string path, study_uid;
+  RoleOptions roles;
   bool as_json = false;
 };
 
-dicom::SiteRules RulesOf(const Options& options) {
-  return options.config.empty() ? dicom::SiteRules() : dicom::SiteRules(RequireSettings(options.config).roles);
-}
-
-/// Who sent the images, as the receiver wrote it into the files; empty for files from elsewhere.
-std::string SenderOf(const std::vector<StoredHeader>& instances) {
-  for (const StoredHeader& instance : instances)
-    if (!instance.header.calling_ae.empty()) return instance.header.calling_ae;
-  return {};
-}
-
 int RolesOfFolder(const Options& options) {
-  const dicom::SiteRules rules = RulesOf(options);
+  const FolderRules site = RulesOf(options.roles);
   const DicomFolder folder = ReadDicomFolder(options.path);
   const std::vector<StoredHeader>& instances = RequireStudy(folder, options.path, options.study_uid);
-  const dicom::StudySelection selection =
-      Select(instances, kWanted, rules, options.peer.empty() ? SenderOf(instances) : options.peer);
+  const dicom::StudySelection selection = Select(instances, kWanted, site);
   if (options.as_json) {
     std::cout << json({{"roles", ChosenJson(selection, kWanted)},
                        {"series", RolesJson(selection)},
@@ -58,13 +47,13 @@ int RolesOfFolder(const Options& options) {
 }
 
 int RolesOfTable(const Options& options) {
-  const dicom::SiteRules rules = RulesOf(options);
+  const FolderRules site = RulesOf(options.roles);
   const CsvTable table = ReadCsv(options.path);
   json list = json::array();
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     dicom::SeriesFacts facts;
     facts.attributes = table.rows[i];
-    const dicom::RoleVerdict verdict = dicom::JudgeSeries(facts, rules, options.peer);
+    const dicom::RoleVerdict verdict = dicom::JudgeSeries(facts, site.rules, site.peer);
     if (options.as_json)
       list.push_back({{"row", i + 1},
                       {"role", ToText(verdict.role)},
@@ -88,9 +77,7 @@ void AddRoles(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<Options>();
   command->add_option("path", options->path, "DICOM folder or .csv file")->required();
   command->add_option("--study", options->study_uid, "Study Instance UID, when the folder holds several");
-  command->add_option("--config", options->config, "configuration file (TOML) whose [[role]] rules count");
-  command->add_option("--peer", options->peer,
-                      "AE title of the sender, for rules of one peer (default: as the node wrote it into its files)");
+  AddRoleOptions(*command, options->roles);
   command->add_flag("--json", options->as_json, "as JSON");
   command->callback([options, &exit_code] {
     const std::string& path = options->path;

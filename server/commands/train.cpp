@@ -3,6 +3,7 @@
 #include "server/bundle_mapping.h"
 #include "server/cohort.h"
 #include "server/commands/commands.h"
+#include "server/commands/role_options.h"
 #include "server/progress_bar.h"
 
 #include <filesystem>
@@ -16,6 +17,7 @@ namespace fs = std::filesystem;
 constexpr double kFieldOfViewMm = 192;  // holds a head (design section 7)
 
 struct TrainCommand {
+  RoleOptions roles;
   std::string cohort, out, cache;
   networks::BundleInfo info;
   networks::TrainingOptions options;
@@ -38,7 +40,8 @@ int TrainBundle(TrainCommand command) {
   const auto rows = OfSplit(ReadCohort(command.cohort), "train");
   const fs::path cache = command.cache.empty() ? fs::path(command.out + ".cache") : fs::path(command.cache);
   command.info.spacing_mm = kFieldOfViewMm / command.info.shape;
-  const auto prepared = PrepareCases(rows, command.info.network.sequences, PreprocessingOf(command.info), cache);
+  const auto prepared =
+      PrepareCases(rows, command.info.network.sequences, PreprocessingOf(command.info), cache, RulesOf(command.roles));
   std::vector<networks::TensorCase> cases;
   std::vector<PreparedCase> used;
   for (const PreparedCase& one : prepared) {
@@ -95,6 +98,7 @@ void AddTrain(CLI::App& app, int& exit_code) {
   command->add_option("--seed", training.seed, "the same seed and thread count give the same weights");
   command->add_option("--batch", training.batch, "studies a step")->check(CLI::Range(1, 256));
   command->add_option("--learning-rate", training.learning_rate, "largest learning rate");
+  AddRoleOptions(*command, options->roles);
   command->add_option("--threads", training.threads, "0: all cores");
   command->add_option("--device", training.device, "auto, cpu, cuda or cuda:N");
   command->add_option("--cache", options->cache, "folder of preprocessed studies (default: OUT.cache)");

@@ -6,6 +6,7 @@
 #include <dcmtk/dcmdata/dctk.h>
 #include <dcmtk/dcmjpeg/djencode.h>
 #include <dcmtk/dcmjpeg/djrplol.h>
+#include <dcmtk/dcmjpeg/djrploss.h>
 #include <dcmtk/dcmjpls/djencode.h>
 
 #include <cmath>
@@ -194,6 +195,102 @@ TEST(PixelDecoder, RefusesBeforeItAllocates) {
   EXPECT_THROW(Decode(changed([](DcmItem& d) { d.putAndInsertString(DCM_ImageType, "ORIGINAL\\PRIMARY\\M\\MOSAIC"); })),
                Error);
   EXPECT_THROW(Decode(changed([](DcmItem& d) { d.findAndDeleteElement(DCM_PixelData); })), Error);
+}
+
+/// A smooth 32 x 32 ramp of `bits` bits, as JPEG likes it; `expected` are the stored values.
+std::filesystem::path WriteLossy(const std::filesystem::path& folder, int bits, E_TransferSyntax syntax,
+                                 std::vector<float>& expected) {
+  const Made made{bits > 8 ? 16 : 8, bits, false};
+  const auto plain = WriteImage(folder, made, EXS_LittleEndianExplicit, expected);
+  DcmFileFormat object;
+  object.loadFile(OFFilename(plain.c_str()));
+  DcmDataset& d = *object.getDataset();
+  d.putAndInsertUint16(DCM_Rows, 32);
+  d.putAndInsertUint16(DCM_Columns, 32);
+  expected.clear();
+  std::vector<Uint16> words;
+  std::vector<Uint8> bytes;
+  for (int y = 0; y < 32; ++y)
+    for (int x = 0; x < 32; ++x) {
+      const int value = (x + y) * ((1 << bits) - 1) / 62;
+      expected.push_back(static_cast<float>(value));
+      words.push_back(static_cast<Uint16>(value));
+      bytes.push_back(static_cast<Uint8>(value));
+    }
+  if (bits > 8)
+    d.putAndInsertUint16Array(DCM_PixelData, words.data(), 1024);
+  else
+    d.putAndInsertUint8Array(DCM_PixelData, bytes.data(), 1024);
+  DJEncoderRegistration::registerCodecs();
+  const DJ_RPLossy quality(95);
+  EXPECT_TRUE(d.chooseRepresentation(syntax, &quality).good());
+  d.findAndDeleteElement(DCM_LossyImageCompression);  // the syntax alone must be enough
+  const auto file = folder / (std::string(DcmXfer(syntax).getXferID()) + ".dcm");
+  EXPECT_TRUE(object.saveFile(OFFilename(file.c_str()), syntax).good());
+  return file;
+}
+
+TEST(PixelDecoder, JpegOf8And12BitsIsReadAndLossy) {
+  TempFolder folder;
+  for (const auto& [bits, syntax] :
+       {std::pair{8, EXS_JPEGProcess1}, {8, EXS_JPEGProcess2_4}, {12, EXS_JPEGProcess2_4}}) {
+    std::vector<float> expected;
+    const DecodedInstance decoded = Decode(WriteLossy(folder.Path(), bits, syntax, expected));
+    ASSERT_EQ(decoded.frames.size(), 1u);
+    const auto& values = decoded.frames[0].values;
+    ASSERT_EQ(values.size(), expected.size());
+    for (std::size_t i = 0; i < values.size(); ++i)
+      ASSERT_NEAR(values[i], expected[i], 0.02 * ((1 << bits) - 1)) << bits << " bits, cell " << i;
+    EXPECT_TRUE(decoded.lossy) << bits;
+  }
+}
+
+TEST(PixelDecoder, BitsThatAreNoPartOfTheValueAreDropped) {
+  TempFolder folder;
+  for (const bool is_signed : {false, true}) {
+    std::vector<float> expected;
+    const auto clean = WriteImage(folder.Path(), {16, 12, is_signed}, EXS_LittleEndianExplicit, expected);
+    const std::string digest = Decode(clean).pixel_digest;
+    // An old overlay above the value (PS3.5 8.1.2, retired), and the value in the upper bits with rubbish below it.
+    for (const int high_bit : {11, 15}) {
+      DcmFileFormat object;
+      object.loadFile(OFFilename(clean.c_str()));
+      DcmDataset& d = *object.getDataset();
+      std::vector<Uint16> words;
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        const int bits = static_cast<int>(expected[i]) & 0xfff, rubbish = static_cast<int>(7 * i + 5) & 0xf;
+        words.push_back(static_cast<Uint16>(high_bit == 11 ? bits | rubbish << 12 : bits << 4 | rubbish));
+      }
+      d.putAndInsertUint16(DCM_HighBit, static_cast<Uint16>(high_bit));
+      d.putAndInsertUint16Array(DCM_PixelData, words.data(), static_cast<unsigned long>(words.size()));
+      const auto file = folder.Path() / "dirty.dcm";
+      ASSERT_TRUE(object.saveFile(OFFilename(file.c_str()), EXS_LittleEndianExplicit).good());
+      EXPECT_EQ(Decode(file).frames.at(0).values, expected) << high_bit << is_signed;
+      EXPECT_EQ(Decode(file).pixel_digest, digest) << high_bit << is_signed;
+    }
+  }
+}
+
+// Sizes whose product does not fit 32 or 64 bits cost nothing: the file is refused before memory is asked for.
+TEST(PixelDecoder, HostileSizesAreRefusedWithoutMemory) {
+  TempFolder folder;
+  const auto file = WriteMrSeries(SmallSeries("hostile", "T1"), folder.Path()).front();
+  for (const char* frames : {"2147483647", "4294967297", "99999999999", "0", "-3"}) {
+    DcmFileFormat object;
+    object.loadFile(OFFilename(file.c_str()));
+    DcmDataset& d = *object.getDataset();
+    d.putAndInsertUint16(DCM_Rows, 65535);
+    d.putAndInsertUint16(DCM_Columns, 65535);
+    d.putAndInsertString(DCM_NumberOfFrames, frames);
+    const auto other = folder.Path() / "other.dcm";
+    object.saveFile(OFFilename(other.c_str()), EXS_LittleEndianExplicit);
+    try {
+      Decode(other);
+      ADD_FAILURE() << frames << " frames were accepted";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.Code(), ErrorCode::kBadDataset) << frames;
+    }
+  }
 }
 
 TEST(PixelDecoder, LossyByAttributeToo) {

@@ -4,8 +4,9 @@ import json
 import os
 import shutil
 
+import dicom_tools
 from case import FunctionalCase, main
-from node import BINARY, ROOT, run
+from node import BINARY, BUNDLE, ROOT, run
 
 
 class Commands(FunctionalCase):
@@ -90,6 +91,46 @@ class Commands(FunctionalCase):
         done = run("roles", table, "--config", config, check=False)
         self.assertEqual(done.returncode, 2)
         self.assertIn("did you mean t1ce?", done.stderr)
+
+    def test_site_rules_count_in_classify_and_evaluate(self):
+        """A T1 with contrast under a name that says nothing of it: found by the site's rule in every command that looks for
+        series, and only by it."""
+        study, config, cohort = (os.path.join(self.folder, name) for name in ("study", "site.toml", "cohort.csv"))
+        dicom_tools.copy_study(self.phantom(46), study)
+        chosen = json.loads(run("roles", study, "--json").stdout)["roles"]["t1ce"]
+        files = dicom_tools.series_of(study)[chosen["series_uid"]]
+        dicom_tools.modify(files, SeriesDescription="STEALTH", ProtocolName="STEALTH")
+        dicom_tools.tool("dcmodify", "-nb", "-imt", "-ea", "ContrastBolusAgent", "-ea", "ContrastBolusRoute", *files)
+        with open(config, "w", encoding="utf-8") as file:
+            file.write('[node]\ndata_dir = "data"\n[model]\nbundle = "bundle"\n'
+                       '[[peer]]\nae_title = "PACS"\nhost = "127.0.0.1"\ndeliver = "none"\n[[accept]]\n'
+                       '[[role]]\nrole = "t1ce"\nSeriesDescription = "^STEALTH"\npeer = "PACS"\n')
+        with open(cohort, "w", encoding="utf-8") as file:
+            file.write("study,patient,label\nstudy,one,necrosis\n")
+        for more, found in ((), False), (("--config", config), False), (("--config", config, "--peer", "PACS"), True):
+            out = os.path.join(self.folder, "out")
+            run("classify", study, "--out", out, *more)
+            with open(os.path.join(out, "result.json"), encoding="utf-8") as file:
+                result = json.load(file)
+            self.assertEqual(result["decision"] != "not evaluable", found, result["reasons"])
+            self.assertEqual(bool(result["roles"]["t1ce"]), found)
+            run("evaluate", cohort, BUNDLE, "--out", out, *more)
+            with open(os.path.join(out, "cases.csv"), encoding="utf-8") as file:
+                self.assertEqual("missing_role" not in file.read(), found)
+            shutil.rmtree(out)
+
+    def test_lossy_images_are_not_evaluated(self):
+        """A series that was compressed with loss on its way, and says so."""
+        study, out = (os.path.join(self.folder, name) for name in ("study", "out"))
+        dicom_tools.copy_study(self.phantom(48), study)
+        chosen = json.loads(run("roles", study, "--json").stdout)["roles"]["t2"]
+        dicom_tools.modify(dicom_tools.series_of(study)[chosen["series_uid"]], LossyImageCompression="01")
+        run("classify", study, "--out", out)
+        with open(os.path.join(out, "result.json"), encoding="utf-8") as file:
+            result = json.load(file)
+        self.assertEqual(result["decision"], "not evaluable")
+        self.assertEqual([reason["code"] for reason in result["reasons"]], ["lossy"])
+        self.assertIsNone(result["probability_of_necrosis"])
 
     def test_roles_of_the_real_study(self):
         roles = json.loads(run("roles", self.real_study(), "--json").stdout)["roles"]

@@ -3,6 +3,7 @@
 import os
 import re
 
+import dicom_tools
 from case import FunctionalCase, main
 from node import run
 from processes import wait_for
@@ -86,6 +87,22 @@ class Push(FunctionalCase):
         self.assertEqual(tags["PatientID"], "TCGA-FG-6692")
         self.assertEqual(pacs.get(f"/instances/{reports[0]}/study")["ID"], study)
         self.assertEqual(pacs.get(f"/instances/{captures[0]}/study")["ID"], study)
+
+    def test_early_start_needs_a_count_of_the_images(self):
+        """Two complete studies, alike but for one thing: the headers of the second say how many images there are. It starts as
+        soon as its association has ended; the first waits for the quiet time, because a stack without a gap may be half of one."""
+        server = self.start_node(sections={"study": {
+            "quiet_seconds": 900, "max_wait_seconds": 3600, "settle_seconds": 1, "early_start": True}})
+        uncounted = dicom_tools.copy_study(self.phantom(13), os.path.join(self.folder, "uncounted"))
+        dicom_tools.tool("dcmodify", "-nb", "-imt", "-ea", "ImagesInAcquisition", *dicom_tools.dicom_files(uncounted))
+        counted = self.phantom(14)
+        for folder in (uncounted, counted):
+            files = dicom_tools.dicom_files(folder)
+            sent = dicom_tools.store(server.dicom_port, files)
+            self.assertEqual(sent.refused, [], sent.text)
+        record = server.wait_study(dicom_tools.study_uid(counted), {"reported"})
+        self.assertEqual(record["reasons"], [])
+        self.assertEqual(server.study(dicom_tools.study_uid(uncounted))["state"], "receiving")
 
     def test_results_reach_a_pacs_that_was_away(self):
         """Results are made once, kept, and sent when the PACS answers again: the same objects."""
