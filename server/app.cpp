@@ -57,8 +57,6 @@ App::App(Settings settings, std::filesystem::path config_file)
   ConfigureLog(LevelFromText(settings_.log.level), settings_.log.format);
   if (const int left = files_.CleanStaging(); left > 0)
     LogInfo("app", std::to_string(left) + " unfinished files of an earlier run were removed");
-  if (const int found = ingest_.SweepUnindexed(); found > 0)
-    LogInfo("app", std::to_string(found) + " stored instances had no row in the index; they have one now");
   if (const int jobs = jobs_.ReleaseAbandoned(); jobs > 0)
     LogInfo("app", std::to_string(jobs) + " jobs that an earlier run left are ready again");
   sender_ = std::make_unique<OutboxWorker>(
@@ -76,6 +74,7 @@ App::App(Settings settings, std::filesystem::path config_file)
   admin_ = std::make_unique<AdminHttp>(settings_.admin, *this);
   // For the command line, when the port is any free one.
   std::ofstream(files_.Root() / "admin-port") << admin_->Port() << "\n";
+  sweep_thread_ = std::thread([this] { Sweep(); });
   watch_thread_ = std::thread([this] { WatchLoop(); });
   pipeline_thread_ = std::thread([this] { PipelineLoop(); });
 }
@@ -99,10 +98,23 @@ bool App::WaitFor(std::chrono::milliseconds time, std::uint64_t& seen) {
   return !stopping_;
 }
 
+void App::Sweep() {
+  try {
+    if (const int found = ingest_.SweepUnindexed(&stop_sweep_); found > 0)
+      LogInfo("app", std::to_string(found) + " stored instances had no row in the index; they have one now");
+  } catch (const std::exception& e) {
+    LogError("app", std::string("looking for stored instances without a row failed: ") + e.what() +
+                        "; studies that a crash interrupted may miss images until the next start");
+  }
+  sweeping_ = false;
+  Notify();
+}
+
 void App::WatchLoop() {
   while (true) {
     try {
-      if (watcher_.Tick(pipeline_.Model().bundle) > 0) Notify();
+      // A study of which a crash has left images without rows is not judged before they have them.
+      if (!sweeping_ && watcher_.Tick(pipeline_.Model().bundle) > 0) Notify();
     } catch (const std::exception& e) {
       LogError("watcher", e.what());
     }
@@ -175,6 +187,8 @@ void App::Stop() {
   }
   const auto deadline = clock_.Steady() + std::chrono::seconds(settings_.node.drain_seconds);
   receiver_->StopAccepting();
+  stop_sweep_ = true;
+  sweep_thread_.join();
   watch_thread_.join();
   const int left =
       static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(deadline - clock_.Steady()).count());

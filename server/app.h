@@ -28,8 +28,8 @@ namespace glionode::server {
 /// Threads: main calls the methods; NodeView's are called by HTTP handlers.
 class App : public NodeView {
  public:
-  /// Opens data folder and index, indexes what a crash left, binds both ports. Throws Error with what an administrator
-  /// must change.
+  /// Opens data folder and index, binds both ports, and starts to look for what a crash left without a row. Throws
+  /// Error with what an administrator must change.
   App(Settings settings, std::filesystem::path config_file);
   ~App() override;
 
@@ -51,6 +51,7 @@ class App : public NodeView {
   bool RetryStudy(const std::string& study_uid) override;
 
  private:
+  void Sweep();
   void WatchLoop();
   void PipelineLoop();
   void Notify();
@@ -62,6 +63,7 @@ class App : public NodeView {
   std::filesystem::path config_file_;
   Clock clock_;
   std::atomic<bool> cancel_workers_{false};
+  std::atomic<bool> sweeping_{true}, stop_sweep_{false};
   storage::FileStore files_;
   storage::Database database_;
   storage::StudyIndex index_;
@@ -79,7 +81,7 @@ class App : public NodeView {
   std::unique_ptr<OutboxWorker> sender_;
   std::unique_ptr<dicom::Receiver> receiver_;
   std::unique_ptr<AdminHttp> admin_;
-  std::thread watch_thread_, pipeline_thread_;
+  std::thread sweep_thread_, watch_thread_, pipeline_thread_;
 };
 
 }  // namespace glionode::server

@@ -12,6 +12,9 @@
 namespace glionode::server {
 namespace {
 
+constexpr auto kFlushAtEnd = std::chrono::seconds(10);
+constexpr std::size_t kFilesAtOnce = 1000, kRowsAtOnce = 500;  ///< of the sweep
+
 /// Removes the staged file unless it was taken.
 class StagedFile {
  public:
@@ -44,7 +47,9 @@ Ingest::Ingest(storage::FileStore& files, storage::StudyIndex& index, storage::J
       jobs_(jobs),
       clock_(clock),
       device_uid_(std::move(device_uid)),
-      on_change_(std::move(on_change)) {}
+      on_change_(std::move(on_change)),
+      queue_(
+          files_, index_, [this](const auto& rows) { return index_.AddReceived(rows); }, on_change_) {}
 
 storage::InstanceRecord Ingest::Describe(const std::filesystem::path& file,
                                          const dicom::ReceivedInstance* received) const {
@@ -79,30 +84,42 @@ storage::InstanceRecord Ingest::Describe(const std::filesystem::path& file,
 void Ingest::Store(const dicom::ReceivedInstance& instance) {
   StagedFile staged(instance.staged_file);
   storage::InstanceRecord record = Describe(instance.staged_file, &instance);
-  {
-    const std::size_t stripe = std::hash<std::string>{}(record.sop_instance_uid) % by_uid_.size();
-    const std::lock_guard lock(by_uid_[stripe]);
-    const auto known = index_.FindCurrent(record.sop_instance_uid);
-    if (known && known->sha256 == record.sha256 && known->study_uid == record.study_uid)
-      return;  // a resend of the same bytes: Success, nothing changes
-    record.file = files_.CommitInstance(instance.staged_file, record.study_uid, record.sop_instance_uid);
-    staged.Taken();
-    const storage::AddResult added = index_.Add(record);
-    // Two associations brought the same bytes at once: the second file is of no use.
-    if (added == storage::AddResult::kDuplicate && !index_.HasFile(record.file)) files_.RemoveInstance(record.file);
-    if (added == storage::AddResult::kNewVersion)
-      LogWarning("ingest", "other bytes under the known SOP Instance UID " + record.sop_instance_uid + " from " +
-                               record.from_ae + ": both are kept, the newest is current");
+  const std::size_t stripe = std::hash<std::string>{}(record.sop_instance_uid) % by_uid_.size();
+  const std::lock_guard turn(by_uid_[stripe]);
+  const auto known = queue_.Newest(record.sop_instance_uid);
+  if (known && known->sha256 == record.sha256 && known->study_uid == record.study_uid) {
+    ++resends_;  // Success, and nothing changes
+    return;
   }
+  queue_.RequireWritable();
+  record.file = files_.CommitInstance(instance.staged_file, record.study_uid, record.sop_instance_uid);
+  staged.Taken();
+  if (known) Superseded(*known, record);
   if (record.kind == storage::InstanceKind::kCandidate) {
+    // Before the row: who sees the image knows that its association is open.
     const std::lock_guard lock(open_mutex_);
     open_[instance.peer.association].insert(record.study_uid);
     lost_.erase(record.study_uid);
   }
-  on_change_();
+  queue_.Push(std::move(record));
+}
+
+void Ingest::Superseded(const IndexQueue::Known& before, const storage::InstanceRecord& now) {
+  ++versions_;
+  const std::string what =
+      "other bytes under the known SOP Instance UID " + now.sop_instance_uid + " from " + now.from_ae;
+  if (before.from_ae == now.from_ae) {
+    LogWarning("ingest", what + ": both are kept, the newest is current");
+    return;
+  }
+  ++conflicts_;
+  LogError("ingest", what + ", the bytes before came from " + before.from_ae +
+                         ": two peers disagree about one image; both are kept, the newest is current");
 }
 
 void Ingest::AssociationEnded(const dicom::AssociationEnd& end) {
+  // Who hears of the end must find all images of it. While the index cannot be written, nobody judges anything.
+  queue_.Flush(kFlushAtEnd);
   {
     const std::lock_guard lock(open_mutex_);
     const auto found = open_.find(end.peer.association);
@@ -121,23 +138,63 @@ bool Ingest::MayStillArrive(const std::string& study_uid) const {
   return false;
 }
 
-int Ingest::SweepUnindexed() {
-  std::vector<std::string> files;
-  files_.ForEachInstance([&files](const std::string& file) { files.push_back(file); });
-  std::vector<storage::InstanceRecord> found;
-  for (const std::string& file : index_.WithoutRow(files)) {
-    try {
-      storage::InstanceRecord record = Describe(files_.Root() / file, nullptr);
-      record.file = file;
-      found.push_back(std::move(record));
-    } catch (const Error& e) {
-      LogError("ingest", file + " has no row in the index and cannot be read: " + e.what());
+int Ingest::SweepUnindexed(const std::atomic<bool>* stop) {
+  struct Stopped {};
+  struct Found {
+    WallMs arrived;
+    std::string file;
+  };
+  std::vector<Found> found;
+  std::vector<std::string> asked;
+  const auto ask = [&] {
+    if (stop != nullptr && *stop) throw Stopped{};
+    for (std::string& file : index_.WithoutRow(asked))
+      found.push_back({ModifiedAt(files_.Root() / file), std::move(file)});
+    asked.clear();
+  };
+  int indexed = 0;
+  try {
+    files_.ForEachInstance([&](const std::string& file) {
+      asked.push_back(file);
+      if (asked.size() >= kFilesAtOnce) ask();
+    });
+    ask();
+    // In the order of arrival, so that the newest version of a UID becomes the current one; files of one UID that came
+    // within the clock's step stay in the order of their numbers.
+    std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.arrived < b.arrived; });
+    for (std::size_t at = 0; at < found.size(); at += kRowsAtOnce) {
+      if (stop != nullptr && *stop) throw Stopped{};
+      std::vector<storage::InstanceRecord> records;
+      for (std::size_t i = at; i < std::min(at + kRowsAtOnce, found.size()); ++i) {
+        try {
+          storage::InstanceRecord record = Describe(files_.Root() / found[i].file, nullptr);
+          record.file = found[i].file;
+          records.push_back(std::move(record));
+        } catch (const Error& e) {
+          LogError("ingest", found[i].file + " has no row in the index and cannot be read: " + e.what());
+        }
+      }
+      indexed += AddFound(records);
+    }
+  } catch (const Stopped&) {
+    LogInfo("ingest", "the search for stored instances without a row was broken off; the next start does it again");
+  }
+  return indexed;
+}
+
+int Ingest::AddFound(const std::vector<storage::InstanceRecord>& records) {
+  const auto results = index_.AddAll(records);
+  int indexed = 0;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    if (results[i] != storage::AddResult::kDuplicate) {
+      ++indexed;
+    } else if (!index_.HasFile(records[i].file)) {
+      // A resend of these bytes was stored before this file was found: one copy is enough.
+      files_.RemoveInstance(records[i].file);
     }
   }
-  // In the order of arrival, so that the newest version of a UID becomes the current one.
-  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.received_at < b.received_at; });
-  if (!found.empty()) index_.AddAll(found);
-  return static_cast<int>(found.size());
+  if (indexed > 0) on_change_();
+  return indexed;
 }
 
 }  // namespace glionode::server

@@ -1,11 +1,13 @@
 #pragma once
 #include "config/clock.h"
 #include "dicom/instance_sink.h"
+#include "server/index_queue.h"
 #include "storage/file_store.h"
 #include "storage/jobs.h"
 #include "storage/study_index.h"
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -15,12 +17,19 @@
 
 namespace glionode::server {
 
-/// Takes what the receiver got: file durable first, then the index row, then the answer (promise 1).
+/// Counters since start.
+struct IngestCounters {
+  std::uint64_t resends = 0;    ///< the same bytes again: nothing changed
+  std::uint64_t versions = 0;   ///< other bytes under a known UID
+  std::uint64_t conflicts = 0;  ///< of those, from another peer than the bytes before
+};
+
+/// Takes what the receiver got: file durable first, then the answer (promise 1); the index row follows in groups.
 /// Threads: Store from many association threads at once; one SOP Instance UID is worked on by one thread at a time.
 class Ingest : public dicom::InstanceSink {
  public:
-  /// All must outlive this object. `on_change` is called (from association threads) when a study got a new candidate
-  /// image or an association ended.
+  /// All must outlive this object. `on_change` is called (from other threads) when a study got new candidate images or
+  /// an association ended.
   Ingest(storage::FileStore& files, storage::StudyIndex& index, storage::Jobs& jobs, const Clock& clock,
          std::string device_uid, std::function<void()> on_change);
 
@@ -31,11 +40,19 @@ class Ingest : public dicom::InstanceSink {
   /// asks.)
   bool MayStillArrive(const std::string& study_uid) const;
 
+  /// Waits until what was stored has its rows in the index; false after `limit`.
+  bool Flush(std::chrono::milliseconds limit) const { return queue_.Flush(limit); }
+  IngestCounters Counters() const { return {resends_, versions_, conflicts_}; }
+
   /// Indexes files that have no row: what a crash left between the file and its row. Returns how many. Unreadable files
-  /// are said in the log and kept.
-  int SweepUnindexed();
+  /// are said in the log and kept. May run while instances are received. Ends early when `stop` becomes true.
+  int SweepUnindexed(const std::atomic<bool>* stop = nullptr);
 
  private:
+  /// Counts and tells that a known UID came with other bytes.
+  void Superseded(const IndexQueue::Known& before, const storage::InstanceRecord& now);
+  /// Rows for files that the sweep found. Returns how many are new.
+  int AddFound(const std::vector<storage::InstanceRecord>& records);
   storage::InstanceRecord Describe(const std::filesystem::path& file, const dicom::ReceivedInstance* received) const;
 
   storage::FileStore& files_;
@@ -45,9 +62,11 @@ class Ingest : public dicom::InstanceSink {
   std::string device_uid_;
   std::function<void()> on_change_;
   std::array<std::mutex, 64> by_uid_;  ///< striped: two associations that bring one UID take turns
+  std::atomic<std::uint64_t> resends_{0}, versions_{0}, conflicts_{0};
   mutable std::mutex open_mutex_;
   std::map<std::uint64_t, std::set<std::string>> open_;  ///< association -> studies
   std::set<std::string> lost_;                           ///< studies whose association was not released
+  IndexQueue queue_;                                     ///< last: its thread ends first
 };
 
 }  // namespace glionode::server

@@ -47,6 +47,14 @@ std::string MetricsText(const MetricsSnapshot& snapshot) {
   out.Add(counter, "glionode_instance_bytes_total", "Data set bytes received.", Number(receiver.bytes));
   out.Add(counter, "glionode_store_failures_total", "C-STORE requests answered with a failure.",
           Number(receiver.failures));
+  out.Add(counter, "glionode_resends_total", "Instances that came again with the same bytes; nothing changed.",
+          Number(snapshot.ingest.resends));
+  out.Add(counter, "glionode_instance_versions_total", "Instances that came again with other bytes; both are kept.",
+          Number(snapshot.ingest.versions));
+  out.Add(counter, "glionode_instance_conflicts_total", "Of those, instances whose other bytes came from another peer.",
+          Number(snapshot.ingest.conflicts));
+  out.Add(gauge, "glionode_sweep_running", "1 while stored instances without a row in the index are looked for.",
+          snapshot.sweeping ? 1 : 0);
   for (const auto& [reason, count] : receiver.refusals)
     out.Add(counter, "glionode_refusals_total", "Callers refused, by reason.", Number(count), "reason", reason);
   const auto& pipeline = snapshot.pipeline;

@@ -1,5 +1,6 @@
 #pragma once
 #include "dicom/receiver.h"
+#include "server/ingest.h"
 #include "server/pipeline.h"
 #include "storage/study_index.h"
 
@@ -19,6 +20,8 @@ struct MetricsSnapshot {
   storage::StudyCounts studies;
   std::vector<std::pair<std::string, std::int64_t>> outbox;
   std::int64_t free_bytes = 0;
+  IngestCounters ingest = {};
+  bool sweeping = false;
 };
 
 /// Prometheus text format. No label ever holds anything of a patient (promise 8). Pure.

@@ -8,6 +8,34 @@ namespace glionode::server {
 
 using nlohmann::json;
 
+namespace {
+
+/// Who asks after a Success sees what was stored.
+constexpr auto kFlush = std::chrono::seconds(2);
+
+/// Instances of a study about which two peers disagree: UID, who sent which bytes, in the order of their coming.
+json Conflicts(const std::vector<storage::InstanceRecord>& versions) {
+  std::map<std::string, std::vector<const storage::InstanceRecord*>> by_uid;
+  for (const auto& version : versions) by_uid[version.sop_instance_uid].push_back(&version);
+  json list = json::array();
+  for (const auto& [uid, all] : by_uid) {
+    json from = json::array();
+    bool differ = false;
+    for (const auto* version : all) {
+      differ |= version->from_ae != all.front()->from_ae;
+      from.push_back({{"peer", version->from_ae},
+                      {"received_at", version->received_at},
+                      {"sha256", version->sha256},
+                      {"file", version->file},
+                      {"current", version->current}});
+    }
+    if (differ) list.push_back({{"sop_instance_uid", uid}, {"versions", from}});
+  }
+  return list;
+}
+
+}  // namespace
+
 json App::Ready() const {
   json problems = json::array();
   const ModelState model = pipeline_.Model();
@@ -18,6 +46,7 @@ json App::Ready() const {
 }
 
 json App::Status() const {
+  ingest_.Flush(kFlush);
   const dicom::ReceiverCounters receiver = receiver_->Counters();
   const PipelineCounters pipeline = pipeline_.Counters();
   const ModelState model = pipeline_.Model();
@@ -32,6 +61,8 @@ json App::Status() const {
           {"associations", {{"open", receiver.open_associations}, {"total", receiver.associations}}},
           {"refusals", receiver.refusals},
           {"instances", counts.instances},
+          {"sweep", sweeping_ ? "running" : "done"},
+          {"conflicts", ingest_.Counters().conflicts},
           {"studies", states},
           {"jobs", {{"ready", jobs_.CountReady()}, {"done", pipeline.jobs_done}, {"failed", pipeline.jobs_failed}}},
           {"outbox", outbox},
@@ -39,8 +70,10 @@ json App::Status() const {
 }
 
 std::string App::Metrics() const {
+  ingest_.Flush(kFlush);
   return MetricsText({Version(), receiver_->Counters(), pipeline_.Counters(), pipeline_.Model().ready,
-                      jobs_.CountReady(), index_.Counts(), outbox_.CountsByState(), files_.FreeBytes()});
+                      jobs_.CountReady(), index_.Counts(), outbox_.CountsByState(), files_.FreeBytes(),
+                      ingest_.Counters(), sweeping_});
 }
 
 json App::Describe(const storage::StudyRecord& study) const {
@@ -67,12 +100,14 @@ json App::Describe(const storage::StudyRecord& study) const {
 }
 
 json App::Studies(int limit, int offset) const {
+  ingest_.Flush(kFlush);
   json list = json::array();
   for (const auto& study : index_.Page(limit, offset)) list.push_back(Describe(study));
   return {{"studies", list}, {"limit", limit}, {"offset", offset}};
 }
 
 std::optional<json> App::Study(const std::string& study_uid) const {
+  ingest_.Flush(kFlush);
   const auto study = index_.Find(study_uid);
   if (!study) return std::nullopt;
   json out = Describe(*study);
@@ -87,6 +122,7 @@ std::optional<json> App::Study(const std::string& study_uid) const {
                       {"chosen", role.chosen}});
   out["series"] = series;
   out["instances"] = index_.Instances(study_uid).size();
+  out["conflicts"] = Conflicts(index_.Versions(study_uid));
   return out;
 }
 

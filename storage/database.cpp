@@ -135,6 +135,29 @@ void Database::Write(const std::function<void(soci::session&)>& work) {
   }
 }
 
+void Database::WriteSoon(const std::function<void(soci::session&)>& work) {
+  const std::lock_guard lock(impl_->write_mutex);
+  soci::session& session = *impl_->writer;
+  try {
+    // Outside of a transaction only. NORMAL syncs the log at checkpoints, FULL at each commit.
+    session << "PRAGMA synchronous = NORMAL";
+    struct Restore {
+      soci::session& session;
+      ~Restore() {
+        try {
+          session << "PRAGMA synchronous = FULL";
+        } catch (const soci::soci_error&) {
+          // This statement touches no file.
+        }
+      }
+    };
+    const Restore restore{session};
+    Transaction(session, "BEGIN IMMEDIATE", work);
+  } catch (const soci::soci_error& error) {
+    throw Translated(impl_->file, error);
+  }
+}
+
 void Database::Read(const std::function<void(soci::session&)>& work) const {
   try {
     auto reader = impl_->TakeReader();

@@ -22,6 +22,9 @@ class Database {
   /// Runs `work` inside BEGIN IMMEDIATE .. COMMIT; rolled back if it throws. Durable when it returns. One at a time:
   /// `work` must not call Write again (it would wait for itself), and what it reads through Read is the state before.
   void Write(const std::function<void(soci::session&)>& work);
+  /// The same without waiting for the disk: after a power loss the newest of these writes may be missing, as a whole
+  /// and never a part of one. A later Write makes them durable with itself. For rows that can be made again from files.
+  void WriteSoon(const std::function<void(soci::session&)>& work);
   /// Runs `work` on a reading session: it sees one state of the index, whatever is written meanwhile.
   void Read(const std::function<void(soci::session&)>& work) const;
   int SchemaVersion() const;

@@ -89,6 +89,16 @@ std::vector<AddResult> StudyIndex::AddAll(const std::vector<InstanceRecord>& ins
   return results;
 }
 
+std::vector<AddResult> StudyIndex::AddReceived(const std::vector<InstanceRecord>& instances) {
+  std::vector<AddResult> results;
+  if (instances.empty()) return results;
+  database_.WriteSoon([&](soci::session& session) {
+    InstanceWriter writer(session);
+    for (const InstanceRecord& instance : instances) results.push_back(writer.Add(instance));
+  });
+  return results;
+}
+
 std::optional<StudyRecord> StudyIndex::Find(const std::string& study_uid) const {
   std::optional<StudyRecord> found;
   database_.Read([&](soci::session& session) {
@@ -123,6 +133,19 @@ std::vector<InstanceRecord> StudyIndex::Instances(const std::string& study_uid) 
   database_.Read([&](soci::session& session) {
     instances = SelectAll<InstanceRow>(
         session, kInstanceColumns + " WHERE study_uid = :study AND current = 1 ORDER BY sop_instance_uid", {study_uid});
+  });
+  return instances;
+}
+
+std::vector<InstanceRecord> StudyIndex::Versions(const std::string& study_uid) const {
+  std::vector<InstanceRecord> instances;
+  database_.Read([&](soci::session& session) {
+    instances = SelectAll<InstanceRow>(session,
+                                       kInstanceColumns +
+                                           " WHERE sop_instance_uid IN (SELECT sop_instance_uid FROM instances WHERE "
+                                           "study_uid = :study AND current = 1 AND version > 1) "
+                                           "ORDER BY sop_instance_uid, version",
+                                       {study_uid});
   });
   return instances;
 }

@@ -49,6 +49,9 @@ class StudyIndex {
   /// Many at once, in one transaction (the sweep, group commits): all or, if it throws, none. In order; later ones of
   /// one UID are newer.
   std::vector<AddResult> AddAll(const std::vector<InstanceRecord>& instances);
+  /// AddAll for instances whose files are durable: the rows need not be, the sweep makes them again
+  /// (Database::WriteSoon).
+  std::vector<AddResult> AddReceived(const std::vector<InstanceRecord>& instances);
 
   std::optional<StudyRecord> Find(const std::string& study_uid) const;
   /// Studies in these states, oldest last_arrival first.
@@ -57,6 +60,8 @@ class StudyIndex {
   std::vector<StudyRecord> Page(int limit, int offset) const;
   /// Current instances of a study, by SOP Instance UID.
   std::vector<InstanceRecord> Instances(const std::string& study_uid) const;
+  /// All versions of the current instances that have come with more than one content, oldest first.
+  std::vector<InstanceRecord> Versions(const std::string& study_uid) const;
   std::vector<InstanceRecord> Candidates(const std::string& study_uid) const;
 
   /// A judgement of the watcher. Compare-and-set on `changes`: false if an image arrived in between or the study does

@@ -2,7 +2,9 @@
 #include "dicom/header_reader.h"
 #include "node_fixture.h"
 
+#include <atomic>
 #include <fstream>
+#include <thread>
 
 namespace glionode::server {
 namespace {
@@ -50,6 +52,53 @@ TEST_F(IngestTest, OtherBytesUnderAKnownUidAreKeptBesideTheOldFile) {
   }
 }
 
+TEST_F(IngestTest, OtherBytesFromAnotherPeerAreAConflictThatIsCountedAndShown) {
+  const auto first = MakeStudy({.roles = {"t1"}, .slices = 2}).at("t1");
+  const auto second = MakeStudy({.roles = {"t1"}, .slices = 2, .content = "b"}).at("t1");
+  Push(first[0], "PACS");
+  Push(first[1], "PACS");
+  Push(second[0], "PACS");  // a correction
+  EXPECT_EQ(ingest_->Counters().versions, 1u);
+  EXPECT_EQ(ingest_->Counters().conflicts, 0u);
+  Push(second[1], "OTHER");
+  Push(second[1], "OTHER");  // a resend
+  EXPECT_EQ(ingest_->Counters().versions, 2u);
+  EXPECT_EQ(ingest_->Counters().conflicts, 1u);
+  EXPECT_EQ(ingest_->Counters().resends, 1u);
+  const auto versions = index_->Versions(StudyUid());
+  ASSERT_EQ(versions.size(), 4u) << "both of both, the older first";
+  const std::string disputed = dicom::ReadHeader(second[1]).sop_instance_uid;
+  for (std::size_t i = 0; i < versions.size(); i += 2) {
+    EXPECT_FALSE(versions[i].current);
+    EXPECT_TRUE(versions[i + 1].current);
+    EXPECT_TRUE(fs::exists(files_->Root() / versions[i].file));
+    EXPECT_EQ(versions[i].from_ae, "PACS");
+    EXPECT_EQ(versions[i + 1].from_ae, versions[i].sop_instance_uid == disputed ? "OTHER" : "PACS");
+  }
+}
+
+TEST_F(IngestTest, OneImageFromManyCallersAtOnceIsStoredOnce) {
+  const auto file = MakeStudy({.roles = {"t1"}, .slices = 1}).at("t1")[0];
+  std::vector<dicom::ReceivedInstance> copies(8);
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    const auto header = dicom::ReadHeader(file);
+    copies[i].staged_file = files_->StagingDir() / ("copy-" + std::to_string(i));
+    fs::copy_file(file, copies[i].staged_file);
+    copies[i].sop_class_uid = header.sop_class_uid;
+    copies[i].sop_instance_uid = header.sop_instance_uid;
+    copies[i].sha256 = "same";
+    copies[i].peer = {"PACS", "GLIONODE", "127.0.0.1", i + 1};
+  }
+  std::vector<std::thread> callers;
+  for (const auto& copy : copies) callers.emplace_back([&] { ingest_->Store(copy); });
+  for (auto& caller : callers) caller.join();
+  ASSERT_TRUE(ingest_->Flush(std::chrono::seconds(30)));
+  EXPECT_EQ(FilesIn(files_->Root() / "images"), 1);
+  EXPECT_EQ(FilesIn(files_->StagingDir()), 0);
+  EXPECT_EQ(index_->Counts().instances, 1);
+  EXPECT_EQ(ingest_->Counters().resends, 7u);
+}
+
 TEST_F(IngestTest, ADataSetThatNamesAnotherInstanceThanTheCommandIsRefused) {
   const auto made = MakeStudy({.roles = {"t1"}, .slices = 2});
   dicom::ReceivedInstance instance;
@@ -89,6 +138,35 @@ TEST_F(IngestTest, AFileWithoutARowGetsOneAtTheNextStart) {
   Push(made.at("t1")[0]);
   EXPECT_EQ(index_->Instances(StudyUid()).size(), 1u);
   EXPECT_EQ(index_->Find(StudyUid())->changes, 1);
+}
+
+// The sweep runs while the PACS sends again what it got no answer for.
+TEST_F(IngestTest, AResendBeforeTheSweepLeavesOneCopy) {
+  const auto file = MakeStudy({.roles = {"t1"}, .slices = 1}).at("t1")[0];
+  const auto header = dicom::ReadHeader(file);
+  const fs::path staged = files_->StagingDir() / "x";
+  fs::copy_file(file, staged);
+  files_->CommitInstance(staged, header.study_uid, header.sop_instance_uid);  // the crash comes here
+  Reopen();
+  Push(file);
+  EXPECT_EQ(FilesIn(files_->Root() / "images"), 2);
+  EXPECT_EQ(ingest_->SweepUnindexed(), 0);
+  EXPECT_EQ(FilesIn(files_->Root() / "images"), 1);
+  const auto instances = index_->Instances(StudyUid());
+  ASSERT_EQ(instances.size(), 1u);
+  EXPECT_TRUE(fs::exists(files_->Root() / instances[0].file));
+  EXPECT_EQ(index_->Find(StudyUid())->changes, 1);
+}
+
+TEST_F(IngestTest, ASweepCanBeBrokenOff) {
+  const auto file = MakeStudy({.roles = {"t1"}, .slices = 1}).at("t1")[0];
+  const auto header = dicom::ReadHeader(file);
+  const fs::path staged = files_->StagingDir() / "x";
+  fs::copy_file(file, staged);
+  files_->CommitInstance(staged, header.study_uid, header.sop_instance_uid);
+  const std::atomic<bool> stop{true};
+  EXPECT_EQ(ingest_->SweepUnindexed(&stop), 0);
+  EXPECT_EQ(ingest_->SweepUnindexed(), 1);
 }
 
 TEST_F(IngestTest, AnOpenOrLostAssociationMayStillBringImages) {

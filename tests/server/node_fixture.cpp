@@ -93,6 +93,7 @@ void NodeTest::Push(const fs::path& file, const std::string& from) {
   instance.bytes = static_cast<std::int64_t>(fs::file_size(file));
   instance.peer = {from, "GLIONODE", "127.0.0.1", association_};
   ingest_->Store(instance);
+  ASSERT_TRUE(ingest_->Flush(std::chrono::seconds(30)));
 }
 
 void NodeTest::PushStudy(const StudySpec& spec) {

@@ -57,6 +57,13 @@ TEST_F(DatabaseTest, EverySessionIsDurableAndChecksReferences) {
   EXPECT_EQ(database_->SchemaVersion(), BuiltInMigrations().back().version);
 }
 
+TEST_F(DatabaseTest, WritesThatNeedNotBeDurableChangeNothingForTheOthers) {
+  database_->WriteSoon([](soci::session& session) { EXPECT_EQ(Pragma(session, "synchronous"), "1"); });  // NORMAL
+  EXPECT_THROW(database_->WriteSoon([](soci::session&) { throw std::runtime_error("in the middle"); }),
+               std::runtime_error);
+  database_->Write([](soci::session& session) { EXPECT_EQ(Pragma(session, "synchronous"), "2"); });
+}
+
 TEST_F(DatabaseTest, AWriteThatThrowsLeavesNothing) {
   index_->Add(Image("1.1"));
   EXPECT_THROW(database_->Write([](soci::session& session) {
