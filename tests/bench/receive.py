@@ -1,0 +1,454 @@
+#!/usr/bin/env python3
+"""How fast and how small the receiver is, beside storescp, dcmqrscp and Orthanc. Run by ./run bench receive.
+
+  receive.py [--only PART,...] [--repeats N] [--folder DIR]
+
+PART: one (one sender), eight (eight senders), short (associations of one instance), echoes, large, migration, startup.
+--folder: where all receivers keep their files (default: a folder under out/, on the disk of the checkout). Rates are instances a
+second over the whole run of dcmsend, the best of N turns (3); the receivers take turns, so that a busy machine slows all of them.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+
+from bench_rows import Report  # noqa: E402  (the folder above must be in the path first)
+from node import BINARY, Node  # noqa: E402
+from orthanc import Orthanc  # noqa: E402
+from processes import Failure, Process, free_port, raise_on_signals, wait_for  # noqa: E402
+from raw_dicom import ENHANCED_MR_IMAGE, Caller, dicom_file, element, mr_data_set  # noqa: E402
+
+NODELAY = {"TCP_NODELAY": "1"}
+PARTS = ("one", "eight", "short", "echoes", "large", "migration", "startup")
+DISCARD = 9  # nobody listens there
+
+
+def file_system(folder):
+    """Kind and options of the file system that holds `folder`, and whether it keeps a journal (ext4 only)."""
+    best = ("", "", "", "")
+    with open("/proc/mounts", encoding="utf-8") as mounts:
+        for line in mounts:
+            device, point, kind, options = line.split()[:4]
+            if os.path.abspath(folder).startswith(point) and len(point) >= len(best[1]):
+                best = (device, point, kind, options)
+    text = f"{best[2]} ({best[3]})"
+    if best[2] == "ext4":
+        journal = os.path.isdir("/proc/fs/jbd2") and any(name.startswith(os.path.basename(os.path.realpath(best[0])) + "-")
+                                                         for name in os.listdir("/proc/fs/jbd2"))
+        text += ", with a journal" if journal else ", WITHOUT a journal: syncs are cheaper than on a usual disk"
+    return text
+
+
+def run_of(arguments, environment=None):
+    done = subprocess.run([str(word) for word in arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=600,
+                          env=dict(os.environ, **(environment or {})), check=False)
+    if done.returncode != 0:
+        raise Failure(f"{arguments[0]} ended with status {done.returncode}: {(done.stdout + done.stderr)[-500:]}")
+
+
+class Images:
+    """Sets of MR files of 128 KiB, never the same UID twice: no receiver may answer from what it has."""
+
+    def __init__(self, folder):
+        self.folder, self.sets = folder, 0
+        self.pixels = os.urandom(131072)
+
+    def make(self, count, date="20260102"):
+        """Writes a set: one study of `count` images; its folder."""
+        self.sets += 1
+        folder = os.path.join(self.folder, f"set-{self.sets}")
+        os.makedirs(folder)
+        study = f"1.2.826.0.1.3680043.2.1125.{os.getpid()}.{time.time_ns()}.{self.sets}"
+        for number in range(1, count + 1):
+            uid = f"{study}.1.{number}"
+            with open(os.path.join(folder, f"{number:05d}"), "wb") as out:
+                out.write(dicom_file(uid, mr_data_set(uid, study, study + ".1", number, pixels=self.pixels, date=date)))
+        return folder
+
+
+# --- receivers: each has `name`, `port`, `called`, stop()
+
+class Storescp:
+    def __init__(self, folder, tuned, fork=False):
+        self.called = "ANY-SCP"
+        self.name = "storescp" + (", TCP_NODELAY=1" if tuned else "")
+        files = os.path.join(folder, f"storescp-{tuned}-{fork}")
+        os.makedirs(files)
+        self.port = free_port()
+        self.process = Process("storescp", ["storescp", "+B", *(["--fork"] if fork else []), "-od", files, str(self.port)], folder,
+                               NODELAY if tuned else None)
+
+    def stop(self):
+        self.process.stop()
+
+
+class Dcmqrscp:
+    def __init__(self, folder):
+        self.called = "QRSCP"
+        self.name = "dcmqrscp, TCP_NODELAY=1"
+        files = os.path.join(folder, "dcmqrscp")
+        os.makedirs(files)
+        self.port = free_port()
+        config = os.path.join(files, "dcmqrscp.cfg")
+        with open(config, "w", encoding="utf-8") as out:
+            out.write(f"NetworkTCPPort = {self.port}\nMaxPDUSize = 131072\nMaxAssociations = 16\n"
+                      f"HostTable BEGIN\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
+                      f"AETable BEGIN\nQRSCP {files} RW (500, 10gb) ANY\nAETable END\n")
+        self.process = Process("dcmqrscp", ["dcmqrscp", "-c", config], folder, NODELAY)
+
+    def stop(self):
+        self.process.stop()
+
+
+class OrthancReceiver:
+    called = "HOSPITAL"
+
+    def __init__(self, folder, tuned):
+        self.name = "Orthanc" + (", TCP_NODELAY=1" if tuned else "")
+        kept = os.environ.pop("TCP_NODELAY", None)
+        if tuned:
+            os.environ.update(NODELAY)
+        try:
+            self.server = Orthanc(folder, push=False, name=f"orthanc-{tuned}").start()
+        finally:
+            os.environ.pop("TCP_NODELAY", None)
+            if kept:
+                os.environ["TCP_NODELAY"] = kept
+        self.port = self.server.dicom_port
+
+    def stop(self):
+        self.server.stop()
+
+
+class NodeReceiver:
+    """The node. No accept rule: nothing is computed while it is measured."""
+    name, called = "glionode", "GLIONODE"
+
+    def __init__(self, folder, name="node", **options):
+        options.setdefault("accept", [{"StudyDescription": "(?i)nothing is called like this"}])
+        sections = {"log": {"level": "info"}, "study": {"quiet_seconds": 60}, **options.pop("sections", {})}
+        self.node = Node(folder, DISCARD, name=name, peer={"deliver": "none"}, sections=sections, **options).start()
+        self.port = self.node.dicom_port
+
+    def stop(self):
+        self.node.stop()
+
+
+def send(receiver, folders, tuned):
+    """Runs one dcmsend a folder, at once; the seconds that all of them took."""
+    begun = time.monotonic()
+    failures = []
+
+    def one(folder):
+        try:
+            run_of(["dcmsend", "-q", "-aet", "HOSPITAL", "-aec", receiver.called, "+sd", "127.0.0.1", receiver.port, folder],
+                   NODELAY if tuned else None)
+        except Exception as problem:  # noqa: BLE001  (told below, by the thread that asked)
+            failures.append(problem)
+    threads = [threading.Thread(target=one, args=(folder,)) for folder in folders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return time.monotonic() - begun
+
+
+class Bench:
+    def __init__(self, report, folder, repeats):
+        self.report, self.folder, self.repeats = report, folder, repeats
+        self.images = Images(os.path.join(folder, "images"))
+
+    def rates(self, receivers, count, senders, tuned, repeats=None):
+        """{receiver name: best instances a second}"""
+        best = {}
+        for _ in range(repeats or self.repeats):
+            for receiver in receivers:
+                folders = [self.images.make(count // senders) for _ in range(senders)]
+                best[receiver.name] = max(best.get(receiver.name, 0), count / send(receiver, folders, tuned))
+                for folder in folders:
+                    shutil.rmtree(folder)
+        return best
+
+    def started(self, makers):
+        servers = []
+        try:
+            for make in makers:
+                servers.append(make())
+            time.sleep(0.5)  # storescp and dcmqrscp say nothing when they listen
+        except BaseException:
+            for server in servers:
+                server.stop()
+            raise
+        return servers
+
+    def one(self):
+        folder = tempfile.mkdtemp(dir=self.folder)
+        servers = self.started([lambda: NodeReceiver(folder), lambda: Storescp(folder, False), lambda: Storescp(folder, True),
+                                lambda: Dcmqrscp(folder), lambda: OrthancReceiver(folder, False),
+                                lambda: OrthancReceiver(folder, True)])
+        try:
+            node, storescp, storescp_tuned, dcmqrscp, orthanc, orthanc_tuned = servers
+            for count in (192, 576):
+                # Those that wait 40 ms an object are measured once: they do not vary.
+                slow = self.rates([storescp, orthanc], count, 1, False, 1)
+                shipped = self.rates([node], count, 1, False)
+                tuned = self.rates([node, storescp_tuned, dcmqrscp, orthanc_tuned], count, 1, True)
+                ours, own = shipped[node.name], tuned[node.name]
+                text = f"{count} instances, dcmsend as shipped"
+                for peer in (storescp, orthanc):
+                    goal = "at least 30 times the peer" if peer is storescp else ""
+                    self.report.add(text, ours, "1/s", peer.name, slow[peer.name], goal, ours >= 30 * slow[peer.name])
+                self.report.add(text, ours, "1/s", "itself with a tuned sender", own, "within 25 % of the peer", ours >= 0.75 * own)
+                text = f"{count} instances, dcmsend with TCP_NODELAY=1"
+                for peer, factor in ((storescp_tuned, 0.5), (orthanc_tuned, 1.5), (dcmqrscp, None)):
+                    goal = f"at least {factor} times the peer" if factor else ""
+                    self.report.add(text, own, "1/s", peer.name, tuned[peer.name], goal, bool(factor) and own >= factor * tuned[peer.name])
+        finally:
+            for server in servers:
+                server.stop()
+            shutil.rmtree(folder)
+
+    def eight(self):
+        folder = tempfile.mkdtemp(dir=self.folder)
+        servers = self.started([lambda: NodeReceiver(folder), lambda: Storescp(folder, True, True)])
+        try:
+            for tuned, text in ((False, "as shipped"), (True, "with TCP_NODELAY=1")):
+                one = self.rates(servers[:1], 576, 1, tuned)
+                eight = self.rates(servers if tuned else servers[:1], 576, 8, tuned)
+                ours, alone = eight["glionode"], one["glionode"]
+                self.report.add(f"576 instances, 8 senders {text}", ours, "1/s", "itself with 1 sender", alone,
+                                "at least 1.5 times the peer", ours >= 1.5 * alone)
+                if tuned:
+                    peer = servers[1].name
+                    self.report.add(f"576 instances, 8 senders {text}", ours, "1/s", peer + " --fork", eight[peer])
+        finally:
+            for server in servers:
+                server.stop()
+            shutil.rmtree(folder)
+
+    def short(self, count=1000):
+        """Associations of one instance."""
+        folder = tempfile.mkdtemp(dir=self.folder)
+        servers = self.started([lambda: NodeReceiver(folder), lambda: Storescp(folder, True)])
+        try:
+            rates = {}
+            for server in servers:
+                study = f"1.2.826.0.1.3680043.2.1125.{time.time_ns()}"
+                begun = time.monotonic()
+                for number in range(1, count + 1):
+                    uid = f"{study}.{number}"
+                    with Caller(server.port, called=server.called) as caller:
+                        status = caller.store(uid, mr_data_set(uid, study, study + ".1", number, pixels=self.images.pixels))
+                        if status != 0:
+                            raise Failure(f"{server.name} answered {status:04X}")
+                        caller.release()
+                rates[server.name] = count / (time.monotonic() - begun)
+            peer = servers[1].name
+            self.report.add(f"{count} associations of one instance", rates["glionode"], "1/s", peer, rates[peer])
+        finally:
+            for server in servers:
+                server.stop()
+            shutil.rmtree(folder)
+
+    def echoes(self, count=20000):
+        """What stays behind after many associations: nothing."""
+        folder = tempfile.mkdtemp(dir=self.folder)
+        node = NodeReceiver(folder).node
+
+        def echo(times):
+            for _ in range(times):
+                with Caller(node.dicom_port) as caller:
+                    if caller.echo() != 0:
+                        raise Failure("C-ECHO failed")
+                    caller.release()
+
+        def facts():
+            pid = node.process.pid
+            wait_for("the last association to end", lambda: 'glionode_connections_open 0' in node.request("/metrics")[1], 30)
+            time.sleep(0.3)
+            with open(f"/proc/{pid}/status", encoding="utf-8") as text:
+                status = dict(line.split(":", 1) for line in text)
+            with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
+                return {"resident MiB": int(status["VmRSS"].split()[0]) / 1024, "threads": int(status["Threads"]),
+                        "maps": len(maps.readlines()), "descriptors": len(os.listdir(f"/proc/{pid}/fd"))}
+        try:
+            echo(100)
+            before = facts()
+            begun = time.monotonic()
+            echo(count - 100)
+            seconds = time.monotonic() - begun
+            after = facts()
+            for fact, value in after.items():
+                self.report.add(f"{count} C-ECHO associations, {fact} at the end", value, "", "after the first 100", before[fact],
+                                "within 5 % of the peer", value <= 1.05 * before[fact])
+            self.report.add("C-ECHO associations", (count - 100) / seconds, "1/s")
+        finally:
+            node.stop()
+            shutil.rmtree(folder)
+
+    def large(self, callers=32, frames=512):
+        """Enhanced MR objects of 128 MiB on many associations at once."""
+        folder = tempfile.mkdtemp(dir=self.folder)
+        node = NodeReceiver(folder).node
+        frame = self.images.pixels * 2  # 256 x 512 x 16 bit
+        peak, statuses, done = [0.0], [], threading.Event()
+
+        def watch():
+            while not done.wait(0.02):
+                with open(f"/proc/{node.process.pid}/status", encoding="utf-8") as status:
+                    text = next(line for line in status if line.startswith("VmRSS"))
+                peak[0] = max(peak[0], int(text.split()[1]) / 1024)
+
+        def one(number):
+            study = f"1.2.826.0.1.3680043.2.1125.{time.time_ns()}.{number}"
+            uid = study + ".1.1"
+            head = mr_data_set(uid, study, study + ".1", rows=256, columns=512, frames=frames, pixels=b"", sop_class=ENHANCED_MR_IMAGE)
+            head = head[:-12] + element(0x7fe00010, "OW", b"")[:8] + (len(frame) * frames).to_bytes(4, "little")
+            with Caller(node.dicom_port, timeout=600) as caller:
+                statuses.append(caller.store(uid, [head, *[frame] * frames], ENHANCED_MR_IMAGE))
+                caller.release()
+        watcher = threading.Thread(target=watch)
+        try:
+            with open(f"/proc/{node.process.pid}/status", encoding="utf-8") as status:
+                idle = int(next(line for line in status if line.startswith("VmRSS")).split()[1]) / 1024
+            watcher.start()
+            threads = [threading.Thread(target=one, args=(number,)) for number in range(callers)]
+            begun = time.monotonic()
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            seconds = time.monotonic() - begun
+            done.set()
+            watcher.join()
+            if statuses != [0] * callers:
+                raise Failure(f"{callers} objects were sent; statuses: {statuses}")
+            size = callers * frames * len(frame) / 2**20
+            self.report.add(f"{callers} associations at once, objects of {frames} frames, {size / callers:.0f} MiB: resident at most",
+                            peak[0], "MiB", "itself, idle", idle, "under 300 MiB", peak[0] < 300)
+            self.report.add("the same, data received", size / seconds, "MiB/s")
+        finally:
+            done.set()
+            node.stop()
+            shutil.rmtree(folder)
+
+    def migration(self, studies=24, images=24):
+        """Old studies, forwarded in a night: as fast as new ones, kept, ignored, no job."""
+        folder = tempfile.mkdtemp(dir=self.folder)
+        server = NodeReceiver(folder, accept=[{"max_age_days": 14}], sections={"study": {"quiet_seconds": 1}})
+        node = server.node
+        try:
+            best = {}
+            for _ in range(self.repeats):
+                for date, kind in (("20150301", "old"), (time.strftime("%Y%m%d"), "new")):
+                    folders = [self.images.make(images, date) for _ in range(studies if kind == "old" else 1)]
+                    if kind == "old":
+                        begun = time.monotonic()
+                        run_of(["dcmsend", "-q", "-aet", "HOSPITAL", "-aec", "GLIONODE", "+sd", "+r", "127.0.0.1", server.port, *folders])
+                        seconds, count = time.monotonic() - begun, studies * images
+                    else:
+                        folders += [self.images.make(studies * images - images, date)]
+                        seconds, count = send(server, folders[1:], False), studies * images - images
+                    best[kind] = max(best.get(kind, 0), count / seconds)
+                    for made in folders:
+                        shutil.rmtree(made)
+            self.report.add(f"{studies} old studies in one association, dcmsend as shipped", best["old"], "1/s", "itself, one new study",
+                            best["new"], "within 25 % of the peer", best["old"] >= 0.75 * best["new"])
+        finally:
+            node.stop()
+            shutil.rmtree(folder)
+
+
+    def startup(self, instances=100000, studies=500):
+        """From the program's start to its `ready` line with a full data folder, beside an empty one."""
+        folder = tempfile.mkdtemp(dir=self.folder)
+        node = NodeReceiver(folder).node
+        try:
+            def start():
+                best = 1e9
+                for _ in range(self.repeats):
+                    node.stop()
+                    begun = time.monotonic()
+                    node.start(wait_ready=False)
+                    best = min(best, time.monotonic() - begun)
+                return best
+            empty = start()
+            node.stop()
+            self.fill(node.data, instances, studies)
+            full = start()
+            begun = time.monotonic()
+            wait_for("the sweep to end", lambda: "glionode_sweep_running 0" in node.request("/metrics")[1], 300)
+            swept = time.monotonic() - begun
+            self.report.add(f"start to `ready` with {instances} instances", full, "s", "itself, empty", empty, "under 3 s", full < 3)
+            self.report.add("the same: all files looked at, in the background", swept, "s")
+        finally:
+            node.stop()
+            shutil.rmtree(folder)
+
+    def fill(self, data, instances, studies):
+        """Instances in index and folders as if they had been received; the files are links to a few (ext4 takes 65,000)."""
+        template = dicom_file("1.2.3", mr_data_set("1.2.3", "1.2", "1.2.1", rows=8, columns=8))
+        with sqlite3.connect(os.path.join(data, "index.sqlite")) as index:
+            for study in range(studies):
+                uid = f"1.2.826.0.1.3680043.2.1125.5.{study + 1}"
+                where = os.path.join("images", hashlib.sha256(uid.encode()).hexdigest()[:2], uid)
+                os.makedirs(os.path.join(data, where))
+                first = os.path.join(data, where, f"{uid}.0.dcm")
+                rows = []
+                for number in range(instances // studies):
+                    file = os.path.join(where, f"{uid}.{number}.dcm")
+                    if number:
+                        os.link(first, os.path.join(data, file))
+                    else:
+                        with open(first, "wb") as out:
+                            out.write(template)
+                    rows.append((f"{uid}.{number}", uid, uid + ".1", file))
+                index.executemany(
+                    "INSERT INTO instances (sop_instance_uid, version, current, kind, study_uid, series_uid, sop_class_uid, "
+                    "transfer_syntax_uid, file, sha256, bytes, from_ae, received_at, identity, header_json) "
+                    "VALUES (?, 1, 1, 'candidate', ?, ?, '1.2', '1.2', ?, 'x', 1, 'PACS', 1, 'P', '{}')", rows)
+                index.execute("INSERT INTO studies VALUES (?, 'ignored', 'PACS', 1, 1, 0, 'no rule', 0, 1, 1)", (uid,))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--folder", default=os.path.join(ROOT, "out", "bench"))
+    options = parser.parse_args()
+    wanted = options.only.split(",")
+    if not set(wanted) <= set(PARTS):
+        parser.error(f"parts are {', '.join(PARTS)}")
+    raise_on_signals()
+    missing = [tool for tool in ("dcmsend", "storescp", "dcmqrscp") if not shutil.which(tool)]
+    if missing or not os.path.exists(BINARY):
+        print(f"missing: {', '.join(missing) or BINARY + ' (./run build makes it)'}", file=sys.stderr)
+        return 3
+    os.makedirs(options.folder, exist_ok=True)
+    folder = tempfile.mkdtemp(prefix="receive-", dir=options.folder)
+    disk = file_system(folder)
+    print(f"Files on {disk}\n")
+    report = Report(os.path.join(ROOT, "out", "bench", "receive.json"))
+    try:
+        bench = Bench(report, folder, options.repeats)
+        for part in wanted:
+            getattr(bench, part)()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0 if report.write(file_system=disk) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
