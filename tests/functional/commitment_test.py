@@ -113,7 +113,7 @@ class Commitment(FunctionalCase):
             file.write(f"NetworkTCPPort = {port}\nMaxPDUSize = 16384\nMaxAssociations = 16\n"
                        f"HostTable BEGIN\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
                        f"AETable BEGIN\nHOSPITAL {folder}/db RW (100, 1024mb) ANY\nAETable END\n")
-        qr = Process("dcmqrscp", [shutil.which("dcmqrscp"), "-s", "-c", os.path.join(folder, "dcmqrscp.cfg")], folder)
+        qr = Process("dcmqrscp", [shutil.which("dcmqrscp"), "-c", os.path.join(folder, "dcmqrscp.cfg")], folder)
         qr_server = type("Server", (), {"process": qr, "stop": lambda self: qr.stop()})()
         self.servers.append(qr_server)
         server, uid = self.report(76, port, confirm="find")

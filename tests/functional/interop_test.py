@@ -32,7 +32,7 @@ class Interop(FunctionalCase):
             file.write(f"NetworkTCPPort = {port}\nMaxPDUSize = 16384\nMaxAssociations = 16\n"
                        f"HostTable BEGIN\n{hosts}HostTable END\nVendorTable BEGIN\nVendorTable END\n"
                        f"AETable BEGIN\nHOSPITAL {folder}/db RW (100, 1024mb) ANY\nAETable END\n")
-        self.start(Process("dcmqrscp", [shutil.which("dcmqrscp"), "-s", "-c", os.path.join(folder, "dcmqrscp.cfg")], folder),
+        self.start(Process("dcmqrscp", [shutil.which("dcmqrscp"), "-c", os.path.join(folder, "dcmqrscp.cfg")], folder),
                    "dcmqrscp", port)
         return os.path.join(folder, "db")
 
