@@ -39,6 +39,7 @@ inline constexpr SettingKey<LogSettings> kLogKeys[] = {
 inline constexpr SettingKey<DicomSettings> kDicomKeys[] = {
     GLIONODE_KEY(DicomSettings, bind, false, r.ReadBindAddress(name, node, s.bind)),
     GLIONODE_KEY(DicomSettings, port, false, r.ReadInt(name, node, s.port, 0, 65535)),
+    GLIONODE_KEY(DicomSettings, plain, false, r.ReadBool(name, node, s.plain)),
     GLIONODE_KEY(DicomSettings, max_associations, false, r.ReadInt(name, node, s.max_associations, 1, 1000)),
     GLIONODE_KEY(DicomSettings, max_connections, false, r.ReadInt(name, node, s.max_connections, 1, 10000)),
     GLIONODE_KEY(DicomSettings, connect_seconds, false, r.ReadInt(name, node, s.connect_seconds, 1, 600)),
@@ -46,6 +47,15 @@ inline constexpr SettingKey<DicomSettings> kDicomKeys[] = {
     GLIONODE_KEY(DicomSettings, message_seconds, false, r.ReadInt(name, node, s.message_seconds, 1, kDaySeconds)),
     GLIONODE_KEY(DicomSettings, max_instance_bytes, false,
                  r.ReadInt(name, node, s.max_instance_bytes, std::int64_t{1} << 20, std::int64_t{1} << 40)),
+};
+
+inline constexpr SettingKey<TlsSettings> kTlsKeys[] = {
+    GLIONODE_KEY(TlsSettings, port, false, r.ReadInt(name, node, s.port, 0, 65535)),
+    GLIONODE_KEY(TlsSettings, certificate, true, r.ReadFile(name, node, s.certificate)),
+    GLIONODE_KEY(TlsSettings, key, true, r.ReadFile(name, node, s.key)),
+    GLIONODE_KEY(TlsSettings, ca, false, r.ReadFile(name, node, s.ca)),
+    GLIONODE_KEY(TlsSettings, client_certificates, false,
+                 r.ReadChoice(name, node, s.client_certificates, {"require", "none"})),
 };
 
 inline constexpr SettingKey<StudySettings> kStudyKeys[] = {
@@ -97,26 +107,35 @@ inline constexpr SettingKey<StorageSettings> kStorageKeys[] = {
     GLIONODE_KEY(StorageSettings, min_free_gib, false, r.ReadNumber(name, node, s.min_free_gib, 0, 1000000)),
 };
 
-inline bool ReadConfirm(SettingReader& reader, const std::string& name, const toml::node& node, std::string& out) {
-  std::string word;
-  if (!reader.ReadChoice(name, node, word, {"none", "commitment", "find"})) return false;
-  if (word != "none") {
-    reader.Error(node.source(), name + ": \"" + word + "\" is not built yet; expected \"none\"");
-    return false;
+/// As `openssl x509 -fingerprint -sha256` prints it, with colons and capitals, or plain.
+inline bool ReadFingerprint(SettingReader& reader, const std::string& name, const toml::node& node, std::string& out) {
+  const auto* text = node.as_string();
+  std::string digits;
+  for (const char c : text ? text->get() : std::string())
+    if (c != ':') digits += c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
+  if (digits.size() == 64 && digits.find_first_not_of("0123456789abcdef") == std::string::npos) {
+    out = digits;
+    return true;
   }
-  out = word;
-  return true;
+  reader.Error(
+      node.source(),
+      name + ": expected a SHA-256 fingerprint as openssl x509 -noout -fingerprint -sha256 -in FILE prints it");
+  return false;
 }
 
 inline constexpr SettingKey<PeerSettings> kPeerKeys[] = {
     GLIONODE_KEY(PeerSettings, ae_title, true, r.ReadAeTitle(name, node, s.ae_title)),
     GLIONODE_KEY(PeerSettings, host, true, r.ReadHost(name, node, s.host)),
     GLIONODE_KEY(PeerSettings, port, false, r.ReadInt(name, node, s.port, 1, 65535)),
+    GLIONODE_KEY(PeerSettings, tls, false, r.ReadBool(name, node, s.tls)),
+    GLIONODE_KEY(PeerSettings, certificate_sha256, false, ReadFingerprint(r, name, node, s.certificate_sha256)),
+    GLIONODE_KEY(PeerSettings, certificate_name, false, r.ReadText(name, node, s.certificate_name)),
     GLIONODE_KEY(PeerSettings, from, false, r.ReadSources(name, node, s.from)),
     GLIONODE_KEY(PeerSettings, deliver, true, r.ReadChoice(name, node, s.deliver, {"all", "none"})),
     GLIONODE_KEY(PeerSettings, sr_class, false,
                  r.ReadChoice(name, node, s.sr_class, {"auto", "comprehensive3d", "comprehensive", "enhanced"})),
-    GLIONODE_KEY(PeerSettings, confirm, false, ReadConfirm(r, name, node, s.confirm)),
+    GLIONODE_KEY(PeerSettings, confirm, false, r.ReadChoice(name, node, s.confirm, {"none", "commitment", "find"})),
+    GLIONODE_KEY(PeerSettings, confirm_seconds, false, r.ReadInt(name, node, s.confirm_seconds, 1, 7 * kDaySeconds)),
 };
 
 /// Beside these, any DICOM keyword (AcceptRule::matches).

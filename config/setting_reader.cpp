@@ -7,6 +7,7 @@
 #include <cctype>
 #include <cmath>
 #include <cstdio>
+#include <fstream>
 #include <sstream>
 
 namespace glionode {
@@ -238,6 +239,18 @@ bool SettingReader::ReadPath(const std::string& name, const toml::node& node, st
   if (!ReadText(name, node, text)) return false;
   out = (folder_ / text).lexically_normal();
   if (!out.has_filename()) out = out.parent_path();
+  return true;
+}
+
+bool SettingReader::ReadFile(const std::string& name, const toml::node& node, std::filesystem::path& out) {
+  std::filesystem::path file;
+  if (!ReadPath(name, node, file)) return false;
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored) || !std::ifstream(file)) {
+    Error(node.source(), name + ": " + file.string() + " cannot be read: is it there, and may this user read it?");
+    return false;
+  }
+  out = file;
   return true;
 }
 

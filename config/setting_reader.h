@@ -47,6 +47,8 @@ class SettingReader {
   /// A list of addresses, ranges (10.0.0.0/8, fd00::/8) and host names, at least one.
   bool ReadSources(const std::string& name, const toml::node& node, std::vector<std::string>& out);
   bool ReadPath(const std::string& name, const toml::node& node, std::filesystem::path& out);
+  /// A path of a file that can be read now.
+  bool ReadFile(const std::string& name, const toml::node& node, std::filesystem::path& out);
   /// A regular expression as config/attribute_pattern.h takes it.
   bool ReadRegex(const std::string& name, const toml::node& node, std::string& out);
   /// A regular expression in quotes, or { min = 1, max = 2 } with at least one of the two.

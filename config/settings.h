@@ -25,15 +25,28 @@ struct LogSettings {
   std::string format = "text";  ///< text or json
 };
 
+/// DICOM under TLS (PS3.15 B.12), on a port of its own. Files are PEM.
+struct TlsSettings {
+  int port = 2762;                              ///< 0: any free port
+  std::filesystem::path certificate;            ///< ours, then the intermediate ones; empty: no TLS
+  std::filesystem::path key;                    ///< of `certificate`
+  std::filesystem::path ca;                     ///< whom we trust: who calls us and whom we call
+  std::string client_certificates = "require";  ///< require or none
+  int line = 0;                                 ///< where [dicom.tls] stands in the file
+  bool Enabled() const { return !certificate.empty(); }
+};
+
 struct DicomSettings {
   std::string bind = "0.0.0.0";
-  int port = 11112;  ///< 0: any free port
+  int port = 11112;   ///< 0: any free port
+  bool plain = true;  ///< false: only [dicom.tls] is listened on
   int max_associations = 32;
   int max_connections = 256;  ///< TCP connections, negotiated or not
   int connect_seconds = 10;   ///< from TCP accept to a complete A-ASSOCIATE-RQ
   int idle_seconds = 60;      ///< between two messages of an association
   int message_seconds = 600;  ///< one whole C-STORE with its data set
   std::int64_t max_instance_bytes = std::int64_t{2} << 30;
+  TlsSettings tls;
 };
 
 struct StudySettings {
@@ -66,10 +79,17 @@ struct PeerSettings {
   std::string ae_title;
   std::string host;  ///< destination of results; never the TCP peer's address
   int port = 104;
-  std::vector<std::string> from;  ///< addresses, CIDR ranges or names it may call from; default: host
-  std::string deliver;            ///< "all" or "none"; no default
-  std::string sr_class = "auto";  ///< auto, comprehensive3d, comprehensive, enhanced
-  std::string confirm = "none";   ///< none, commitment, find
+  bool tls = false;                ///< results go to it under TLS
+  std::vector<std::string> from;   ///< addresses, CIDR ranges or names it may call from; default: host, or, for a peer
+                                   ///< bound to a certificate, any (then this is empty)
+  std::string certificate_sha256;  ///< fingerprint of the certificate that it must show, 64 lower-case digits; or
+  std::string certificate_name;    ///< a name that its certificate must bear (CN, or DNS name)
+  std::string deliver;             ///< "all" or "none"; no default
+  std::string sr_class = "auto";   ///< auto, comprehensive3d, comprehensive, enhanced
+  std::string confirm = "none";    ///< none, commitment, find
+  int confirm_seconds = 3600;      ///< without proof after so long, results are sent again
+
+  bool IsBoundToCertificate() const { return !certificate_sha256.empty() || !certificate_name.empty(); }
 };
 
 /// One [[accept]] rule: every condition must hold.

@@ -1,6 +1,8 @@
 #include "config/settings_loader.h"
 
 #include "config/error.h"
+#include "config/machine_network.h"
+#include "config/setting_checks.h"
 #include "config/setting_keys.h"
 #include "config/setting_reader.h"
 
@@ -29,11 +31,12 @@ std::vector<std::string> Names(const SettingKey<Struct> (&keys)[N]) {
 
 const std::vector<Section>& Sections() {
   static const std::vector<Section> sections = {
-      {"node", false, Names(kNodeKeys)},       {"log", false, Names(kLogKeys)},
-      {"dicom", false, Names(kDicomKeys)},     {"study", false, Names(kStudyKeys)},
-      {"model", false, Names(kModelKeys)},     {"admin", false, Names(kAdminKeys)},
-      {"storage", false, Names(kStorageKeys)}, {"peer", true, Names(kPeerKeys)},
-      {"accept", true, Names(kAcceptKeys)},    {"role", true, Names(kRoleKeys)},
+      {"node", false, Names(kNodeKeys)},   {"log", false, Names(kLogKeys)},
+      {"dicom", false, Names(kDicomKeys)}, {"dicom.tls", false, Names(kTlsKeys)},
+      {"study", false, Names(kStudyKeys)}, {"model", false, Names(kModelKeys)},
+      {"admin", false, Names(kAdminKeys)}, {"storage", false, Names(kStorageKeys)},
+      {"peer", true, Names(kPeerKeys)},    {"accept", true, Names(kAcceptKeys)},
+      {"role", true, Names(kRoleKeys)},
   };
   return sections;
 }
@@ -82,6 +85,7 @@ void ReadKeys(SettingReader& reader, const toml::table& table, const std::string
 auto UnknownKey(SettingReader& reader, const std::string& section) {
   return [&reader, section](const toml::key& key, const toml::node&) {
     const std::string name(key.str());
+    if (section == "dicom" && name == "tls") return;  // a section of its own: ReadTls
     reader.Error(key.source(), "unknown key " + section + "." + name + Hint(name, section));
   };
 }
@@ -102,6 +106,17 @@ void ReadSection(SettingReader& reader, const toml::table& root, const std::stri
     ReadKeys(reader, *table, section, keys, into, UnknownKey(reader, section));
   else
     reader.Error(node->source(), section + " is a section: write [" + section + "] once, with its keys below");
+}
+
+/// [dicom.tls]: a section within one; without it there is no TLS.
+void ReadTls(SettingReader& reader, const toml::table& root, TlsSettings& into) {
+  const auto node = root["dicom"]["tls"];
+  if (!node) return;
+  const auto* table = node.as_table();
+  if (!table)
+    return reader.Error(node.node()->source(), "dicom.tls is a section: write [dicom.tls], with its keys below");
+  into.line = static_cast<int>(table->source().begin.line);
+  ReadKeys(reader, *table, "dicom.tls", kTlsKeys, into, UnknownKey(reader, "dicom.tls"));
 }
 
 /// The tables of [[section]].
@@ -130,7 +145,7 @@ void ReadPeers(SettingReader& reader, const toml::table& root, Settings& setting
   for (const toml::table* table : tables) {
     PeerSettings peer;
     ReadKeys(reader, *table, "peer", kPeerKeys, peer, UnknownKey(reader, "peer"));
-    if (peer.from.empty() && !peer.host.empty()) peer.from = {peer.host};
+    if (peer.from.empty() && !peer.host.empty() && !peer.IsBoundToCertificate()) peer.from = {peer.host};
     any_delivers = any_delivers || peer.deliver != "none";
     if (!peer.ae_title.empty()) {
       const auto where = table->get("ae_title")->source();
@@ -223,7 +238,8 @@ void ReadRoleRules(SettingReader& reader, const toml::table& root, Settings& set
 
 void ReportUnknownSections(SettingReader& reader, const toml::table& root) {
   std::vector<std::string> names;
-  for (const Section& section : Sections()) names.push_back(section.name);
+  for (const Section& section : Sections())
+    if (section.name.find('.') == std::string::npos) names.push_back(section.name);
   for (auto&& [key, node] : root) {
     const std::string name(key.str());
     if (std::find(names.begin(), names.end(), name) != names.end()) continue;
@@ -232,42 +248,6 @@ void ReportUnknownSections(SettingReader& reader, const toml::table& root) {
     reader.Error(key.source(), (is_section ? "unknown section " : "unknown key outside a section: ") + name +
                                    (near.empty() ? Hint(name, "") : near));
   }
-}
-
-/// Where `key` stands, else its section, else the top of the file.
-toml::source_region Where(const toml::table& root, const std::string& section, const std::string& key) {
-  if (const auto node = root[section][key]) return node.node()->source();
-  if (const auto node = root[section]) return node.node()->source();
-  return {};
-}
-
-bool IsWildcard(const std::string& address) { return address == "0.0.0.0" || address == "::"; }
-
-/// What only the whole shows.
-void CheckTogether(SettingReader& reader, const toml::table& root, const Settings& settings) {
-  const auto& dicom = settings.dicom;
-  const auto& study = settings.study;
-  const auto& admin = settings.admin;
-  if (dicom.max_connections < dicom.max_associations)
-    reader.Error(Where(root, "dicom", "max_connections"),
-                 "dicom.max_connections (" + std::to_string(dicom.max_connections) +
-                     ") is smaller than dicom.max_associations (" + std::to_string(dicom.max_associations) + ")");
-  if (dicom.port != 0 && dicom.port == admin.port &&
-      (dicom.bind == admin.bind || IsWildcard(dicom.bind) || IsWildcard(admin.bind)))
-    reader.Error(Where(root, "admin", "port"), "admin.port: " + std::to_string(admin.port) + " is dicom.port as well");
-  if (admin.bind != "::1" && admin.bind.rfind("127.", 0) != 0)
-    reader.Warn(Where(root, "admin", "bind"), "admin.bind: whoever reaches " + admin.bind +
-                                                  " sees the studies and can steer the node; there is no password");
-  if (study.max_wait_seconds < study.quiet_seconds)
-    reader.Warn(Where(root, "study", "max_wait_seconds"),
-                "study.max_wait_seconds is shorter than study.quiet_seconds, which then never counts");
-  std::error_code ignored;
-  if (!settings.node.data_dir.empty() && !std::filesystem::is_directory(settings.node.data_dir, ignored))
-    reader.Warn(Where(root, "node", "data_dir"),
-                "node.data_dir: " + settings.node.data_dir.string() + " is not there yet; it will be made");
-  if (!settings.model.bundle.empty() && !std::filesystem::exists(settings.model.bundle / "bundle.json", ignored))
-    reader.Warn(Where(root, "model", "bundle"),
-                "model.bundle: there is no bundle.json in " + settings.model.bundle.string() + " yet");
 }
 
 LoadedSettings OneError(std::string text) {
@@ -305,6 +285,7 @@ LoadedSettings LoadSettings(const std::filesystem::path& file) {
     ReadSection(reader, root, "node", kNodeKeys, settings.node);
     ReadSection(reader, root, "log", kLogKeys, settings.log);
     ReadSection(reader, root, "dicom", kDicomKeys, settings.dicom);
+    ReadTls(reader, root, settings.dicom.tls);
     ReadSection(reader, root, "study", kStudyKeys, settings.study);
     ReadSection(reader, root, "model", kModelKeys, settings.model);
     ReadSection(reader, root, "admin", kAdminKeys, settings.admin);
@@ -312,7 +293,7 @@ LoadedSettings LoadSettings(const std::filesystem::path& file) {
     ReadPeers(reader, root, settings);
     ReadAcceptRules(reader, root, settings);
     ReadRoleRules(reader, root, settings);
-    CheckTogether(reader, root, settings);
+    CheckTogether(reader, root, settings, ReadMachineNetwork());
     if (!reader.HasErrors()) loaded.settings = std::move(settings);
   } catch (const toml::parse_error& error) {
     // The parser stops at the first mistake against TOML's syntax: what follows cannot be judged.

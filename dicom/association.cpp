@@ -1,7 +1,9 @@
 #include "dicom/association.h"
 
 #include "config/log.h"
+#include "dicom/commitment_report.h"
 #include "dicom/dimse_status.h"
+#include "dicom/tls_stream.h"
 #include "dicom/uid.h"
 
 #include <dcmtk/dcmdata/dctk.h>
@@ -21,6 +23,9 @@ constexpr std::string_view kArea = "receiver";
 // A command set has a few hundred bytes; DCMTK collects it in memory without a limit of its own. One PDU of data may be
 // read along with it.
 constexpr std::int64_t kCommandBytes = 1 << 20;
+// A report names some hundred bytes for each of our objects, and a transaction has at most a few dozen of them.
+constexpr std::int64_t kReportBytes = 4 << 20;
+constexpr int kAlertSeconds = 2;
 constexpr int kLingerSeconds = 5;
 
 // In this order: what needs no codec first, then what loses nothing, then the lossy ones.
@@ -60,13 +65,15 @@ std::string TrimUid(const char* uid) {
 
 class Association {
  public:
-  Association(const ReceiverContext& context, std::shared_ptr<WatchedSocket> socket, const std::string& address)
-      : context_(context), socket_(std::move(socket)) {
+  Association(const ReceiverContext& context, std::shared_ptr<WatchedSocket> socket, const std::string& address,
+              std::shared_ptr<const TlsContext> tls)
+      : context_(context), socket_(std::move(socket)), tls_(std::move(tls)) {
     peer_.address = address;
   }
   void Serve();
 
  private:
+  bool ShakeHands();
   bool Receive();
   std::optional<Rejection> Judge();
   void Reject(const Rejection& rejection);
@@ -76,6 +83,7 @@ class Association {
   End Talk();
   End Messages();
   bool Handle(T_ASC_PresentationContextID context_id, const T_DIMSE_Message& message);
+  bool HandleReport(T_ASC_PresentationContextID context_id, const T_DIMSE_N_EventReportRQ& request);
   bool HandleStore(T_ASC_PresentationContextID context_id, const T_DIMSE_C_StoreRQ& request);
   std::optional<StoreRefusal> CheckStore(T_ASC_PresentationContextID context_id, const T_DIMSE_C_StoreRQ& request,
                                          StagedMeta& meta) const;
@@ -87,6 +95,7 @@ class Association {
 
   const ReceiverContext& context_;
   std::shared_ptr<WatchedSocket> socket_;
+  const std::shared_ptr<const TlsContext> tls_;
   AssociationPtr association_;
   PeerFacts peer_;
 };
@@ -101,6 +110,7 @@ void Association::Refused(const std::string& word, const std::string& text) {
 }
 
 void Association::Serve() {
+  if (tls_ && !ShakeHands()) return;
   if (!Receive()) return;
   if (const auto rejection = Judge()) return Reject(*rejection);
   const int limit = context_.options.network.max_associations;
@@ -129,6 +139,22 @@ void Association::Serve() {
   socket_->Arm(Seconds(kLingerSeconds), false);
   if (end == End::kReleased) ASC_dropSCPAssociation(association_.get(), kLingerSeconds);
   if (end == End::kToAbort) ASC_abortAssociation(association_.get());
+}
+
+bool Association::ShakeHands() {
+  if (socket_->StartTls(*tls_, true)) return true;
+  const TlsStream& failed = *socket_->Tls();
+  if (socket_->TimedOut())
+    Refused("timeout", "no complete TLS handshake within " + std::to_string(context_.options.network.connect_seconds) +
+                           " s ([dicom] connect_seconds)");
+  else if (!failed.FailureWord().empty())
+    Refused(failed.FailureWord(), failed.FailureText());
+  else if (socket_->SawBytes())
+    Refused("tls_failed", "it left before the TLS handshake was complete");
+  else
+    LogDebug(kArea, Name() + " connected to the TLS port and left without a word");
+  if (!socket_->TimedOut()) socket_->Linger(Seconds(kAlertSeconds));
+  return false;
 }
 
 bool Association::Receive() {
@@ -163,12 +189,21 @@ std::optional<Rejection> Association::Judge() {
   if (peer_.called_ae != TrimAeTitle(context_.options.ae_title))
     return permanent("wrong_called_ae", ASC_REASON_SU_CALLEDAETITLENOTRECOGNIZED,
                      "it called the AE title " + Printable(peer_.called_ae) + ", ours is " + context_.options.ae_title);
-  switch (context_.access()->Check(peer_.calling_ae, peer_.address)) {
+  switch (context_.access()->Check(peer_.calling_ae, peer_.address,
+                                   socket_->Tls() ? socket_->Tls()->Peer() : CallerCertificate{})) {
     case AccessVerdict::kUnknownAe:
       return permanent("unknown_ae", ASC_REASON_SU_CALLINGAETITLENOTRECOGNIZED, "no [[peer]] has this AE title");
     case AccessVerdict::kWrongAddress:
       return permanent("wrong_address", ASC_REASON_SU_CALLINGAETITLENOTRECOGNIZED,
                        "the [[peer]] of this AE title may not call from this address (its `from`)");
+    case AccessVerdict::kNoCertificate:
+      return permanent("no_certificate", ASC_REASON_SU_CALLINGAETITLENOTRECOGNIZED,
+                       "the [[peer]] of this AE title is bound to a certificate and must call the TLS port");
+    case AccessVerdict::kWrongCertificate:
+      return permanent("wrong_certificate", ASC_REASON_SU_CALLINGAETITLENOTRECOGNIZED,
+                       "it did not show the certificate that the [[peer]] of this AE title is bound to, but one with "
+                       "the fingerprint " +
+                           socket_->Tls()->Peer().sha256);
     case AccessVerdict::kAllowed:
       break;
   }
@@ -191,6 +226,7 @@ bool Association::Negotiate() {
   T_ASC_Parameters* params = association_->params;
   const char* verification[] = {UID_VerificationSOPClass};
   ASC_acceptContextsWithPreferredTransferSyntaxes(params, verification, 1, kTransferSyntaxes, kUncompressed);
+  AcceptCommitmentContexts(params);
   ASC_acceptContextsWithPreferredTransferSyntaxes(params, dcmAllStorageSOPClassUIDs, numberOfDcmAllStorageSOPClassUIDs,
                                                   kTransferSyntaxes, static_cast<int>(std::size(kTransferSyntaxes)));
   if (ASC_countAcceptedPresentationContexts(params) == 0)
@@ -202,7 +238,8 @@ bool Association::Negotiate() {
 
 // Whatever happens, the sink hears of the end.
 Association::End Association::Talk() {
-  LogDebug(kArea, "association " + std::to_string(peer_.association) + " from " + Name());
+  LogDebug(kArea, "association " + std::to_string(peer_.association) + " from " + Name() +
+                      (socket_->Tls() ? " under " + socket_->Tls()->Describe() : ""));
   End end = End::kToAbort;
   try {
     end = Messages();
@@ -254,6 +291,8 @@ bool Association::Handle(T_ASC_PresentationContextID context_id, const T_DIMSE_M
           .good();
     case DIMSE_C_STORE_RQ:
       return HandleStore(context_id, message.msg.CStoreRQ);
+    case DIMSE_N_EVENT_REPORT_RQ:
+      return HandleReport(context_id, message.msg.NEventReportRQ);
     case DIMSE_C_CANCEL_RQ:
       return true;
     default:
@@ -262,6 +301,30 @@ bool Association::Handle(T_ASC_PresentationContextID context_id, const T_DIMSE_M
   Refused("unexpected_message",
           "it sent a command that this node does not serve: " + std::to_string(static_cast<int>(message.CommandField)));
   return false;
+}
+
+bool Association::HandleReport(T_ASC_PresentationContextID context_id, const T_DIMSE_N_EventReportRQ& request) {
+  std::optional<CommitmentReport> report;
+  std::uint16_t status = 0;
+  socket_->LimitBytes(kReportBytes);
+  const OFCondition result = ReceiveReport(association_.get(), context_id, request, report, status);
+  socket_->LimitBytes(-1);
+  if (result.bad()) return false;
+  const CommitmentSink& sink = context_.options.commitment;
+  try {
+    if (report && !(sink && sink(*report, peer_.calling_ae))) {
+      status = STATUS_N_InvalidArgumentValue;
+      LogWarning(kArea, "storage commitment report of " + Name() +
+                            " about a transaction that is not ours: " + report->transaction_uid);
+    }
+  } catch (const std::exception& error) {
+    status = STATUS_N_ProcessingFailure;  // it comes again
+    LogError(kArea, "storage commitment report of " + Name() + ": " + error.what());
+  }
+  if (!report)
+    LogWarning(kArea, "event report of " + Name() + " is none of storage commitment, or cannot be understood");
+  socket_->Arm(Seconds(context_.options.network.idle_seconds), true);
+  return AnswerReport(association_.get(), context_id, request, status).good();
 }
 
 std::optional<StoreRefusal> Association::CheckStore(T_ASC_PresentationContextID context_id,
@@ -369,10 +432,10 @@ bool Association::Answer(T_ASC_PresentationContextID context_id, const T_DIMSE_C
 
 }  // namespace
 
-void ServeConnection(const ReceiverContext& context, std::shared_ptr<WatchedSocket> socket,
-                     const std::string& address) {
+void ServeConnection(const ReceiverContext& context, std::shared_ptr<WatchedSocket> socket, const std::string& address,
+                     std::shared_ptr<const TlsContext> tls) {
   try {
-    Association(context, std::move(socket), address).Serve();
+    Association(context, std::move(socket), address, std::move(tls)).Serve();
   } catch (const std::exception& error) {
     LogError(kArea, "connection from " + address + " ended by an error: " + error.what());
   } catch (...) {

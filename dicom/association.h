@@ -42,6 +42,8 @@ struct ReceiverContext {
 };
 
 /// Serves one accepted connection from the A-ASSOCIATE-RQ to its end. Never throws.
-void ServeConnection(const ReceiverContext& context, std::shared_ptr<WatchedSocket> socket, const std::string& address);
+/// `tls`: shake hands first; null on the plain port.
+void ServeConnection(const ReceiverContext& context, std::shared_ptr<WatchedSocket> socket, const std::string& address,
+                     std::shared_ptr<const TlsContext> tls);
 
 }  // namespace glionode::dicom

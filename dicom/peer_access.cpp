@@ -43,6 +43,8 @@ struct Range {
   }
 };
 
+char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
 // "10.20.0.0/24", "2001:db8::/32" or one address.
 std::optional<Range> ParseRange(const std::string& text) {
   const auto slash = text.find('/');
@@ -61,6 +63,8 @@ std::optional<Range> ParseRange(const std::string& text) {
 
 struct PeerAccess::Peer {
   std::string ae_title;
+  PeerSettings settings;
+  bool any_address = false;
   std::vector<Range> ranges;
   std::vector<std::string> names;
 
@@ -98,6 +102,8 @@ PeerAccess::PeerAccess(const std::vector<PeerSettings>& peers, Resolver resolver
   for (const PeerSettings& settings : peers) {
     auto peer = std::make_unique<Peer>();
     peer->ae_title = TrimAeTitle(settings.ae_title);
+    peer->settings = settings;
+    peer->any_address = settings.IsBoundToCertificate() && settings.from.empty();
     const auto& from = settings.from.empty() ? std::vector<std::string>{settings.host} : settings.from;
     for (const std::string& entry : from) {
       if (const auto range = ParseRange(entry))
@@ -111,12 +117,18 @@ PeerAccess::PeerAccess(const std::vector<PeerSettings>& peers, Resolver resolver
 
 PeerAccess::~PeerAccess() = default;
 
-AccessVerdict PeerAccess::Check(const std::string& calling_ae, const std::string& address) const {
+AccessVerdict PeerAccess::Check(const std::string& calling_ae, const std::string& address,
+                                const CallerCertificate& certificate) const {
   const std::string title = TrimAeTitle(calling_ae);
   const auto parsed = ParseAddress(address);
   AccessVerdict verdict = AccessVerdict::kUnknownAe;
   for (const auto& peer : peers_) {
     if (title.empty() || peer->ae_title != title) continue;
+    if (!FitsBinding(peer->settings, certificate)) {
+      verdict = certificate.sha256.empty() ? AccessVerdict::kNoCertificate : AccessVerdict::kWrongCertificate;
+      continue;
+    }
+    if (peer->any_address) return AccessVerdict::kAllowed;
     verdict = AccessVerdict::kWrongAddress;
     if (!parsed) continue;
     if (peer->InRanges(*parsed)) return AccessVerdict::kAllowed;
@@ -131,6 +143,18 @@ bool PeerAccess::KnowsAddress(const std::string& address) const {
   const auto parsed = ParseAddress(address);
   return parsed && std::any_of(peers_.begin(), peers_.end(),
                                [&](const auto& peer) { return peer->InRanges(*parsed) || peer->InResolved(*parsed); });
+}
+
+bool FitsBinding(const PeerSettings& peer, const CallerCertificate& certificate) {
+  if (!peer.IsBoundToCertificate()) return true;
+  if (certificate.sha256.empty()) return false;
+  if (!peer.certificate_sha256.empty() && peer.certificate_sha256 != certificate.sha256) return false;
+  // Names of machines have no case.
+  return peer.certificate_name.empty() ||
+         std::any_of(certificate.names.begin(), certificate.names.end(), [&](const std::string& name) {
+           return std::equal(name.begin(), name.end(), peer.certificate_name.begin(), peer.certificate_name.end(),
+                             [](char a, char b) { return Lower(a) == Lower(b); });
+         });
 }
 
 std::vector<std::string> PeerAccess::ResolveHost(const std::string& name) {

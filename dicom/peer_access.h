@@ -11,8 +11,16 @@ namespace glionode::dicom {
 
 enum class AccessVerdict {
   kAllowed,
-  kUnknownAe,     ///< no peer has this AE title
-  kWrongAddress,  ///< a peer has it, but may not call from this address
+  kUnknownAe,         ///< no peer has this AE title
+  kWrongAddress,      ///< a peer has it, but may not call from this address
+  kNoCertificate,     ///< a peer has it, and must show its certificate
+  kWrongCertificate,  ///< a peer has it, and this is not its certificate
+};
+
+/// What a caller showed under TLS, after it was found good. Without TLS: empty.
+struct CallerCertificate {
+  std::string sha256;  ///< fingerprint, lower-case hexadecimal
+  std::vector<std::string> names;
 };
 
 /// Who may call: AE titles and the addresses that each may come from. One snapshot of the settings; a reload makes a
@@ -28,7 +36,10 @@ class PeerAccess {
 
   /// May look names up (again after a minute, or when none matched), so it can take as long as DNS does. An unknown
   /// AE title costs no look-up.
-  AccessVerdict Check(const std::string& calling_ae, const std::string& address) const;
+  /// A peer that is bound to a certificate must show it, and may then call from any address, unless its `from` names
+  /// some.
+  AccessVerdict Check(const std::string& calling_ae, const std::string& address,
+                      const CallerCertificate& certificate = {}) const;
 
   /// Is the address one that some peer may call from, as far as is known without a look-up?
   bool KnowsAddress(const std::string& address) const;
@@ -40,6 +51,9 @@ class PeerAccess {
   Resolver resolver_;
   std::vector<std::unique_ptr<Peer>> peers_;
 };
+
+/// Is this the certificate that the peer is bound to? True when it is bound to none.
+bool FitsBinding(const PeerSettings& peer, const CallerCertificate& certificate);
 
 /// Blanks around an AE title carry no meaning (PS3.5 6.2, VR AE).
 std::string TrimAeTitle(const std::string& title);

@@ -3,6 +3,7 @@
 #include "config/error.h"
 #include "config/log.h"
 #include "dicom/association.h"
+#include "dicom/tls.h"
 
 #include <algorithm>
 #include <array>
@@ -44,17 +45,20 @@ class Event {
 /// The listening socket, as long as it is open.
 class Listener {
  public:
-  explicit Listener(const DicomSettings& settings) : fd_(Listen(settings.bind, settings.port)) {}
+  Listener(bool wanted, const std::string& bind, int port)
+      : fd_(wanted ? Listen(bind, port) : -1), port_(wanted ? LocalPort(fd_) : 0) {}
   ~Listener() { Close(); }
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
   int Fd() const { return fd_; }  // negative when closed
+  int Port() const { return port_; }
   void Close() {
     if (fd_ >= 0) close(std::exchange(fd_, -1));
   }
 
  private:
   int fd_;
+  const int port_;
 };
 
 }  // namespace
@@ -93,14 +97,18 @@ class Receiver::Impl {
  public:
   Impl(ReceiverOptions given, std::vector<PeerSettings> peers, InstanceSink& sink)
       : options_(std::move(given)),
-        listener_(options_.network),
-        port_(LocalPort(listener_.Fd())),
+        plain_(options_.network.plain, options_.network.bind, options_.network.port),
+        secure_(options_.tls != nullptr, options_.network.bind, options_.network.tls.port),
         network_(options_.network.connect_seconds),
+        tls_(options_.tls),
         context_{options_, sink, network_, statistics_, [this] { return Access(); }, stopping_, [this] { Left(); }} {
     SetPeers(std::move(peers));
     keeper_ = std::thread([this] { Keep(); });
-    LogInfo(kArea, "AE title " + options_.ae_title + " listens on " + options_.network.bind + " port " +
-                       std::to_string(port_));
+    const auto port = [](const Listener& listener, const char* kind) {
+      return listener.Port() ? " port " + std::to_string(listener.Port()) + kind : std::string();
+    };
+    LogInfo(kArea, "AE title " + options_.ae_title + " listens on " + options_.network.bind + port(plain_, "") +
+                       port(secure_, " (TLS)"));
   }
 
   ~Impl() {
@@ -112,7 +120,13 @@ class Receiver::Impl {
     for (Worker& worker : workers_) worker.thread.join();
   }
 
-  int Port() const { return port_; }
+  int Port() const { return plain_.Port(); }
+  int TlsPort() const { return secure_.Port(); }
+
+  void SetTls(std::shared_ptr<const TlsContext> tls) {
+    const std::lock_guard lock(access_mutex_);
+    if (tls_ && tls) tls_ = std::move(tls);
+  }
 
   void SetPeers(std::vector<PeerSettings> peers) {
     auto access = std::make_shared<const PeerAccess>(peers);
@@ -159,22 +173,25 @@ class Receiver::Impl {
 
   void Keep() {
     while (!quit_) {
-      std::array<pollfd, 2> waiting = {{{event_.Fd(), POLLIN, 0}, {listener_.Fd(), POLLIN, 0}}};
+      std::array<pollfd, 3> waiting = {{{event_.Fd(), POLLIN, 0}, {plain_.Fd(), POLLIN, 0}, {secure_.Fd(), POLLIN, 0}}};
       // A negative descriptor is left out by poll.
       if (poll(waiting.data(), waiting.size(), -1) < 0 && errno != EINTR) break;
       event_.Clear();
       Join();
-      if (stopping_)
-        CloseListener();
-      else if (waiting[1].revents != 0)
-        Accept();
+      if (stopping_) {
+        CloseListeners();
+        continue;
+      }
+      if (waiting[1].revents != 0) Accept(plain_, nullptr);
+      if (waiting[2].revents != 0) Accept(secure_, Tls());
     }
-    CloseListener();
+    CloseListeners();
   }
 
-  void CloseListener() {
+  void CloseListeners() {
     const std::lock_guard lock(mutex_);
-    listener_.Close();
+    plain_.Close();
+    secure_.Close();
     listener_closed_ = true;
     changed_.notify_all();
   }
@@ -192,8 +209,14 @@ class Receiver::Impl {
     for (Worker& worker : ended) worker.thread.join();
   }
 
-  void Accept() {
-    const int fd = accept4(listener_.Fd(), nullptr, nullptr, SOCK_CLOEXEC);
+  std::shared_ptr<const TlsContext> Tls() const {
+    const std::lock_guard lock(access_mutex_);
+    return tls_;
+  }
+
+  // `tls`: null on the plain port.
+  void Accept(const Listener& listener, std::shared_ptr<const TlsContext> tls) {
+    const int fd = accept4(listener.Fd(), nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0) {
       // Out of descriptors: the connection stays in the queue; without a pause this would spin.
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -218,7 +241,7 @@ class Receiver::Impl {
       close(fd);
       return;
     }
-    Start(fd, address, stranger);
+    Start(fd, address, stranger, std::move(tls));
   }
 
   // Addresses that no peer may call from share a quarter of the connections, so that they cannot take all of them.
@@ -230,7 +253,7 @@ class Receiver::Impl {
     return workers_.size() < all && (!stranger || strangers < std::max<std::size_t>(all / 4, 1));
   }
 
-  void Start(int fd, const std::string& address, bool stranger) {
+  void Start(int fd, const std::string& address, bool stranger, std::shared_ptr<const TlsContext> tls) {
     auto socket = std::make_shared<WatchedSocket>(timer_, fd);
     socket->Arm(std::chrono::seconds(options_.network.connect_seconds), false);
     const std::lock_guard lock(mutex_);
@@ -238,8 +261,8 @@ class Receiver::Impl {
     worker.stranger = stranger;
     try {
       ++statistics_.open_connections;
-      worker.thread = std::thread([this, &worker, address, socket = std::move(socket)]() mutable {
-        ServeConnection(context_, std::move(socket), address);
+      worker.thread = std::thread([this, &worker, address, tls = std::move(tls), socket = std::move(socket)]() mutable {
+        ServeConnection(context_, std::move(socket), address, std::move(tls));
         --statistics_.open_connections;
         {
           const std::lock_guard done(mutex_);
@@ -256,14 +279,14 @@ class Receiver::Impl {
   }
 
   const ReceiverOptions options_;
-  Listener listener_;  // of the keeper thread
-  const int port_;
+  Listener plain_, secure_;  // of the keeper thread
   Event event_;
   DeadlineTimer timer_;
   AcceptorNetwork network_;
   ReceiverStatistics statistics_;
   std::atomic<bool> stopping_{false}, quit_{false};
-  mutable std::mutex access_mutex_;
+  mutable std::mutex access_mutex_;  // tls_, access_
+  std::shared_ptr<const TlsContext> tls_;
   std::shared_ptr<const PeerAccess> access_;
   const ReceiverContext context_;
   mutable std::mutex mutex_;  // workers_, listener_closed_
@@ -277,6 +300,8 @@ Receiver::Receiver(ReceiverOptions options, std::vector<PeerSettings> peers, Ins
     : impl_(std::make_unique<Impl>(std::move(options), std::move(peers), sink)) {}
 Receiver::~Receiver() = default;
 int Receiver::Port() const { return impl_->Port(); }
+int Receiver::TlsPort() const { return impl_->TlsPort(); }
+void Receiver::SetTls(std::shared_ptr<const TlsContext> tls) { impl_->SetTls(std::move(tls)); }
 void Receiver::SetPeers(std::vector<PeerSettings> peers) { impl_->SetPeers(std::move(peers)); }
 ReceiverCounters Receiver::Counters() const { return impl_->Counters(); }
 void Receiver::StopAccepting() { impl_->StopAccepting(); }

@@ -1,5 +1,6 @@
 #pragma once
 #include "config/settings.h"
+#include "dicom/commitment.h"
 #include "dicom/instance_sink.h"
 
 #include <cstdint>
@@ -11,15 +12,19 @@
 
 namespace glionode::dicom {
 
+class TlsContext;
+
 struct ReceiverOptions {
   std::string ae_title;
   DicomSettings network;
-  std::filesystem::path staging_dir;  ///< on the same file system as the store, so that a rename is enough
-  std::int64_t min_free_bytes = 0;    ///< below it: association rejected (transient), running C-STORE gets A700
+  std::filesystem::path staging_dir;      ///< on the same file system as the store, so that a rename is enough
+  std::int64_t min_free_bytes = 0;        ///< below it: association rejected (transient), running C-STORE gets A700
+  std::shared_ptr<const TlsContext> tls;  ///< with it, network.tls.port is listened on as well
+  CommitmentSink commitment = {};         ///< hears storage commitment reports; without it they are refused
 };
 
 /// Counters since start. Keys of `refusals` are short fixed words (unknown_ae, wrong_called_ae, wrong_address, busy,
-/// disk, not_dicom, timeout ...).
+/// disk, not_dicom, timeout, tls_expired, wrong_certificate ...).
 struct ReceiverCounters {
   std::uint64_t associations = 0, open_associations = 0, open_connections = 0, echoes = 0, instances = 0, bytes = 0,
                 failures = 0;
@@ -32,8 +37,11 @@ class Receiver {
  public:
   /// `sink` must outlive this object. Throws Error{kUsage} when the address cannot be bound.
   Receiver(ReceiverOptions options, std::vector<PeerSettings> peers, InstanceSink& sink);
-  ~Receiver();  ///< stops at once
-  int Port() const;
+  ~Receiver();          ///< stops at once
+  int Port() const;     ///< 0 when only TLS is listened on
+  int TlsPort() const;  ///< 0 without TLS
+  /// Certificates for handshakes from now on; running associations go on. No effect without TLS at the start.
+  void SetTls(std::shared_ptr<const TlsContext> tls);
   /// Who may send from now on; running associations are not dropped.
   void SetPeers(std::vector<PeerSettings> peers);
   ReceiverCounters Counters() const;

@@ -1,8 +1,7 @@
 #include "dicom/sender.h"
 
 #include "dicom/dimse_status.h"
-#include "dicom/peer_access.h"
-#include "dicom/transport.h"
+#include "dicom/peer_link.h"
 
 #include <dcmtk/dcmdata/dcostrmb.h>
 #include <dcmtk/dcmdata/dctk.h>
@@ -20,106 +19,8 @@
 namespace glionode::dicom {
 namespace {
 
-constexpr int kReleaseSeconds = 5;
 // Two presentation contexts a class, and 128 in an association (PS3.8 9.3.2.2).
 constexpr std::size_t kMaxClasses = 60;
-
-std::string NameOf(const PeerSettings& peer) {
-  return peer.ae_title + " at " + peer.host + " port " + std::to_string(peer.port);
-}
-
-std::string ReasonOf(const T_ASC_RejectParameters& rejection, const std::string& our_ae, const std::string& their_ae) {
-  const unsigned reason = static_cast<unsigned>(rejection.reason) & 0xFF;
-  if (rejection.source == ASC_SOURCE_SERVICEUSER) {
-    if (reason == 2) return "it does not know DICOM's application context";
-    if (reason == 3) return "it does not know our AE title " + our_ae + ": it has to be entered there";
-    if (reason == 7) return "it does not answer to the AE title " + their_ae + ": check ae_title of this peer";
-  } else if (rejection.source == ASC_SOURCE_SERVICEPROVIDER_ACSE_RELATED) {
-    if (reason == 2) return "it does not support this version of the protocol";
-  } else {
-    if (reason == 1) return "temporary congestion";
-    if (reason == 2) return "its limit of associations is reached";
-  }
-  return "no reason given";
-}
-
-/// One association to a peer; released (or aborted) with its owner.
-class Link {
- public:
-  Link(const PeerSettings& peer, const SenderOptions& options) : peer_(peer), options_(options) {}
-  ~Link() {
-    if (!association_) return;
-    socket_->Arm(std::chrono::seconds(kReleaseSeconds), false);
-    if (healthy_)
-      ASC_releaseAssociation(association_.get());
-    else
-      ASC_abortAssociation(association_.get());
-  }
-  Link(const Link&) = delete;
-  Link& operator=(const Link&) = delete;
-
-  /// Empty when the association stands, also when the peer accepts no context of it; else the reason.
-  std::string Open(const std::vector<std::string>& classes);
-  T_ASC_Association* Get() const { return association_.get(); }
-  void Arm() { socket_->Arm(std::chrono::seconds(options_.message_seconds), false); }
-  /// Why the connection does not go on, in words.
-  std::string Lost(const OFCondition& condition) {
-    healthy_ = false;
-    if (socket_->TimedOut()) return "no answer within " + std::to_string(options_.message_seconds) + " s";
-    if (condition == DUL_PEERABORTEDASSOCIATION) return "it aborted the association";
-    if (condition == DUL_PEERREQUESTEDRELEASE) return "it released the association before it answered";
-    return std::string("the connection was lost (") + Printable(condition.text()) + ")";
-  }
-  void Break() { healthy_ = false; }
-  bool Healthy() const { return healthy_; }
-
- private:
-  const PeerSettings& peer_;
-  const SenderOptions& options_;
-  DeadlineTimer timer_;
-  RequestorNetwork network_;
-  std::shared_ptr<WatchedSocket> socket_;
-  AssociationPtr association_;
-  bool healthy_ = true;
-};
-
-std::string Link::Open(const std::vector<std::string>& classes) {
-  const auto limit = std::chrono::seconds(options_.connect_seconds);
-  std::string why;
-  const int fd = Connect(peer_.host, peer_.port, limit, &why);
-  if (fd < 0) return NameOf(peer_) + " cannot be reached: " + why;
-  socket_ = std::make_shared<WatchedSocket>(timer_, fd);
-  socket_->Arm(limit, false);
-
-  T_ASC_Parameters* params = nullptr;
-  ASC_createAssociationParameters(&params, kMaxPdu);
-  ASC_setAPTitles(params, options_.calling_ae.c_str(), peer_.ae_title.c_str(), nullptr);
-  T_ASC_PresentationContextID id = 1;
-  for (const std::string& sop_class : classes) {
-    // Two contexts, not one with two syntaxes: then it is we who choose.
-    for (const char* syntax : {UID_LittleEndianExplicitTransferSyntax, UID_LittleEndianImplicitTransferSyntax}) {
-      ASC_addPresentationContext(params, id, sop_class.c_str(), &syntax, 1);
-      id = static_cast<T_ASC_PresentationContextID>(id + 2);
-    }
-  }
-  const OFCondition result = network_.Request(socket_, params, association_);
-  if (result.good()) return {};
-  std::string text;
-  if (result == DUL_ASSOCIATIONREJECTED) {
-    T_ASC_RejectParameters rejection{};
-    ASC_getRejectParameters(association_->params, &rejection);
-    text = NameOf(peer_) + " rejected the association " +
-           (rejection.result == ASC_RESULT_REJECTEDTRANSIENT ? "for now: " : "for good: ") +
-           ReasonOf(rejection, options_.calling_ae, peer_.ae_title);
-  } else if (socket_->TimedOut()) {
-    text = NameOf(peer_) + " took the connection but gave no answer within " +
-           std::to_string(options_.connect_seconds) + " s: is this a DICOM port?";
-  } else {
-    text = NameOf(peer_) + " took the connection but ended it without an association: is this a DICOM port?";
-  }
-  association_.reset();
-  return text;
-}
 
 // Sends bytes as PDVs of the peer's size. `last`: nothing of this message comes after them.
 OFCondition SendBytes(T_ASC_Association* association, T_ASC_PresentationContextID id, DUL_DATAPDV type, void* data,
@@ -159,20 +60,6 @@ OFCondition SendStoreCommand(T_ASC_Association* association, T_ASC_PresentationC
   offile_off_t size = 0;
   stream.flushBuffer(data, size);
   return SendBytes(association, id, DUL_COMMANDPDV, data, static_cast<std::size_t>(size), true);
-}
-
-// The accepted context of exactly this class and syntax, 0 for none. DCMTK's own search takes another one instead.
-T_ASC_PresentationContextID FindContext(T_ASC_Association* association, const std::string& sop_class,
-                                        const std::string& syntax) {
-  const int count = ASC_countPresentationContexts(association->params);
-  for (int i = 0; i < count; ++i) {
-    T_ASC_PresentationContext context{};
-    if (ASC_getPresentationContext(association->params, i, &context).good() &&
-        context.resultReason == ASC_P_ACCEPTANCE && sop_class == context.abstractSyntax &&
-        syntax == context.acceptedTransferSyntax)
-      return context.presentationContextID;
-  }
-  return 0;
 }
 
 struct FileShape {
@@ -239,7 +126,7 @@ OFCondition SendRecoded(T_ASC_Association* association, T_ASC_PresentationContex
   return result;
 }
 
-SendResult StoreOne(Link& link, const PeerSettings& peer, const OutgoingObject& object) {
+SendResult StoreOne(PeerLink& link, const PeerSettings& peer, const OutgoingObject& object) {
   SendResult result;
   const std::string subject = "object " + object.sop_instance_uid;
   const auto shape = ShapeOf(object.file);
@@ -310,7 +197,7 @@ SendResult StoreOne(Link& link, const PeerSettings& peer, const OutgoingObject& 
 void SendBatch(const PeerSettings& peer, const SenderOptions& options, const std::vector<OutgoingObject>& objects,
                const std::vector<std::string>& classes, std::vector<SendResult>& results) {
   SendResult failure;
-  Link link(peer, options);
+  PeerLink link(peer, options);
   failure.text = link.Open(classes);
   for (const OutgoingObject& object : objects) {
     if (failure.text.empty())
@@ -350,7 +237,7 @@ std::vector<SendResult> SendObjects(const PeerSettings& peer, const SenderOption
 
 EchoResult Echo(const PeerSettings& peer, const SenderOptions& options) {
   try {
-    Link link(peer, options);
+    PeerLink link(peer, options);
     const auto start = std::chrono::steady_clock::now();
     if (const std::string why = link.Open({UID_VerificationSOPClass}); !why.empty()) return {false, why};
     if (ASC_countAcceptedPresentationContexts(link.Get()->params) == 0)

@@ -3,10 +3,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace glionode::dicom {
+
+class TlsContext;
 
 /// One encoded object of ours, a DICOM file whose bytes are sent as they are (explicit VR little endian; recoded to
 /// implicit only if the peer takes nothing else).
@@ -33,6 +36,7 @@ struct SenderOptions {
   std::string calling_ae;
   int connect_seconds = 10;
   int message_seconds = 60;
+  std::shared_ptr<const TlsContext> tls;  ///< for peers with tls = true
 };
 
 /// Sends objects over one association to the peer's configured host and port. Result i belongs to object i. Never

@@ -1,6 +1,7 @@
 #include "dicom/transport.h"
 
 #include "config/error.h"
+#include "dicom/tls_stream.h"
 #include "dicom/toolkit_log.h"
 
 #include <dcmtk/dcmnet/dul.h>
@@ -26,6 +27,8 @@ using std::chrono::steady_clock;
 
 void SetOption(int fd, int level, int name, int value) { setsockopt(fd, level, name, &value, sizeof value); }
 
+constexpr std::size_t kLingerBytes = 256 * 1024;
+
 // What DCMTK's variable holds when it means "none".
 constexpr int kNoSocket = -1;
 
@@ -38,14 +41,15 @@ std::mutex& ExternalSocketMutex() {
 
 // ---------------------------------------------------------------------------------------------- WatchedSocket
 
-WatchedSocket::WatchedSocket(DeadlineTimer& timer, int fd) : timer_(timer), fd_(fd), id_(timer.Add(fd)) {
+WatchedSocket::WatchedSocket(DeadlineTimer& timer, int fd)
+    : timer_(timer), fd_(fd), send_flags_(MSG_NOSIGNAL), id_(timer.Add(fd)) {
   SetOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   SetOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 
 WatchedSocket::~WatchedSocket() { Close(); }
 
-void WatchedSocket::Arm(milliseconds from_now, bool abort) { timer_.Arm(id_, from_now, abort); }
+void WatchedSocket::Arm(milliseconds from_now, bool abort) { timer_.Arm(id_, from_now, abort && !tls_); }
 
 void WatchedSocket::ArmAtFirstByte(milliseconds after_it) { at_first_byte_ = after_it; }
 
@@ -57,11 +61,43 @@ void WatchedSocket::Disarm() {
 void WatchedSocket::Close() {
   if (fd_ < 0) return;
   timed_out_ = timer_.Expired(id_);
+  if (tls_) {
+    // The word of farewell must not wait for a peer that reads nothing.
+    send_flags_ |= MSG_DONTWAIT;
+    tls_->Close();
+  }
   timer_.Remove(id_);
   ::close(std::exchange(fd_, -1));
 }
 
+bool WatchedSocket::StartTls(const TlsContext& context, bool as_server) {
+  tls_ = std::make_unique<TlsStream>(
+      context, as_server,
+      TlsStream::Raw{[this](void* buffer, std::size_t size) { return ReadRaw(buffer, size); },
+                     [this](const void* buffer, std::size_t size) { return WriteRaw(buffer, size); }});
+  return tls_->Handshake();
+}
+
+void WatchedSocket::Linger(milliseconds limit) {
+  Arm(limit, false);
+  shutdown(fd_, SHUT_WR);
+  char ignored[4096];
+  std::size_t taken = 0;
+  for (ssize_t got = 1; got > 0 && taken < kLingerBytes; taken += static_cast<std::size_t>(std::max<ssize_t>(got, 0)))
+    got = ReadRaw(ignored, sizeof ignored);
+}
+
+bool WatchedSocket::HasPending() const { return tls_ && tls_->HasPending(); }
+
 ssize_t WatchedSocket::Read(void* buffer, std::size_t size) {
+  return tls_ ? tls_->Read(buffer, size) : ReadRaw(buffer, size);
+}
+
+ssize_t WatchedSocket::Write(const void* buffer, std::size_t size) {
+  return tls_ ? tls_->Write(buffer, size) : WriteRaw(buffer, size);
+}
+
+ssize_t WatchedSocket::ReadRaw(void* buffer, std::size_t size) {
   if (fd_ < 0 || over_budget_) return 0;
   // Linux drops out of this mode by itself: renewed before we wait and after we got something.
   SetOption(fd_, IPPROTO_TCP, TCP_QUICKACK, 1);
@@ -80,10 +116,10 @@ ssize_t WatchedSocket::Read(void* buffer, std::size_t size) {
   return got;
 }
 
-ssize_t WatchedSocket::Write(const void* buffer, std::size_t size) {
+ssize_t WatchedSocket::WriteRaw(const void* buffer, std::size_t size) {
   if (fd_ < 0) return -1;
   ssize_t sent;
-  do sent = ::send(fd_, buffer, size, MSG_NOSIGNAL);
+  do sent = ::send(fd_, buffer, size, send_flags_);
   while (sent < 0 && errno == EINTR);
   return sent;
 }
@@ -103,6 +139,10 @@ WatchedConnection::~WatchedConnection() { WatchedConnection::close(); }
 void WatchedConnection::close() {
   setSocket(kNoSocket);
   socket_->Close();
+}
+
+OFBool WatchedConnection::networkDataAvailable(int timeout) {
+  return socket_->HasPending() || DcmTCPConnection::networkDataAvailable(timeout);
 }
 
 void AssociationDeleter::operator()(T_ASC_Association* association) const { ASC_destroyAssociation(&association); }

@@ -16,6 +16,9 @@
 
 namespace glionode::dicom {
 
+class TlsContext;
+class TlsStream;
+
 /// Cuts sockets at their deadlines with shutdown(2). DCMTK's own time-outs start again with every byte that arrives, so
 /// a peer that drips one byte a second would hold a thread for ever; a deadline does not move. Threads: any.
 class DeadlineTimer {
@@ -55,9 +58,9 @@ class DeadlineTimer {
   std::thread thread_;
 };
 
-/// One connected socket with its deadline and a budget of bytes. Owns the descriptor. Shared by the DCMTK connection,
-/// which DCMTK may destroy on its own, and the thread that serves it.
-/// Threads: one thread serves it; only the timer acts from outside.
+/// One connected socket with its deadline and a budget of bytes, under TLS or not. Owns the descriptor. Shared by the
+/// DCMTK connection, which DCMTK may destroy on its own, and the thread that serves it. Threads: one thread serves it;
+/// only the timer acts from outside.
 class WatchedSocket {
  public:
   WatchedSocket(DeadlineTimer& timer, int fd);
@@ -66,6 +69,7 @@ class WatchedSocket {
   WatchedSocket& operator=(const WatchedSocket&) = delete;
 
   int Fd() const { return fd_; }
+  /// Sets the deadline. `abort`: say A-ABORT first; under TLS it is left out, because it could only be said in clear.
   void Arm(std::chrono::milliseconds from_now, bool abort);
   /// The first byte that arrives from now on starts a new deadline.
   void ArmAtFirstByte(std::chrono::milliseconds after_it);
@@ -77,12 +81,27 @@ class WatchedSocket {
   bool SawBytes() const { return saw_bytes_; }
   void Close();
 
+  /// From here on everything is read and written under TLS. Shakes hands, within the deadline that is armed; false when
+  /// that fails: Tls() knows why, unless TimedOut().
+  bool StartTls(const TlsContext& context, bool as_server);
+  const TlsStream* Tls() const { return tls_.get(); }
+  /// Says that nothing more comes, and takes in what the other end still sends until it closes or the time is over:
+  /// closed at once, our last words (an alert) could be lost to it.
+  void Linger(std::chrono::milliseconds limit);
+  /// Is there something to read that poll(2) does not see?
+  bool HasPending() const;
+
   ssize_t Read(void* buffer, std::size_t size);
   ssize_t Write(const void* buffer, std::size_t size);
 
  private:
+  ssize_t ReadRaw(void* buffer, std::size_t size);
+  ssize_t WriteRaw(const void* buffer, std::size_t size);
+
   DeadlineTimer& timer_;
   int fd_;
+  int send_flags_;
+  std::unique_ptr<TlsStream> tls_;
   const DeadlineTimer::Id id_;
   std::chrono::milliseconds at_first_byte_{0};
   std::int64_t budget_ = -1;
@@ -99,6 +118,9 @@ class WatchedConnection : public DcmTCPConnection {
   ssize_t write(void* buffer, size_t size) override { return socket_->Write(buffer, size); }
   void close() override;
   void closeTransportConnection() override { close(); }
+  OFBool networkDataAvailable(int timeout) override;
+  // With bytes that wait decrypted, DCMTK must not ask the descriptor alone.
+  OFBool isTransparentConnection() override { return !socket_->Tls(); }
 
  private:
   std::shared_ptr<WatchedSocket> socket_;

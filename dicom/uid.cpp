@@ -1,6 +1,7 @@
 #include "dicom/uid.h"
 
 #include <boost/uuid/name_generator_sha1.hpp>
+#include <boost/uuid/random_generator.hpp>
 #include <boost/uuid/uuid.hpp>
 
 #include <algorithm>
@@ -44,6 +45,8 @@ std::string NamedUid(std::string_view name) {
   boost::uuids::name_generator_sha1 generator(kNamespace);
   return "2.25." + Decimal(generator(name.data(), name.size()));
 }
+
+std::string NewTransactionUid() { return "2.25." + Decimal(boost::uuids::random_generator()()); }
 
 std::string DeviceUid(std::string_view node_id) { return NamedUid("device|" + std::string(node_id)); }
 

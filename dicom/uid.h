@@ -11,6 +11,9 @@ bool IsValidUid(std::string_view uid);
 /// (promise 3).
 std::string NamedUid(std::string_view name);
 
+/// "2.25." + a random UUID (PS3.5 B.2): never used before.
+std::string NewTransactionUid();
+
 /// The device UID of this node in ContributingEquipment: named by data folder identity (a UUID kept there).
 std::string DeviceUid(std::string_view node_id);
 

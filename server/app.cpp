@@ -28,22 +28,22 @@ LogLevel LevelFromText(const std::string& text) {
   return LogLevel::kInfo;
 }
 
-dicom::SenderOptions SenderFor(const Settings& settings) {
-  dicom::SenderOptions options;
-  options.calling_ae = settings.node.ae_title;
-  return options;
-}
+// An archive that reports on the association that it was asked on does so at once.
+constexpr int kReportWaitSeconds = 3;
+constexpr auto kCertificateCheckEvery = 24h;
 
 }  // namespace
 
 App::App(Settings settings, std::filesystem::path config_file)
     : settings_(std::move(settings)),
       config_file_(std::move(config_file)),
+      tls_(dicom::LoadTls(settings_.dicom.tls)),
       files_(settings_.node.data_dir),
       database_(files_.IndexFile()),
       index_(database_),
       jobs_(database_),
       outbox_(database_),
+      proofs_(database_),
       ingest_(files_, index_, jobs_, clock_, dicom::DeviceUid(files_.NodeId()), [this] { Notify(); }),
       pipeline_(
           {files_, index_, jobs_, clock_, settings_.node.ae_title,
@@ -53,7 +53,15 @@ App::App(Settings settings, std::filesystem::path config_file)
                 [this](const WorkerRequest& request) {
                   return RunWorker(request, settings_.model.time_limit_seconds, cancel_workers_);
                 }},
-               settings_.study, settings_.accept, settings_.roles) {
+               settings_.study, settings_.accept, settings_.roles),
+      confirmation_({proofs_, clock_,
+                     [this](const PeerSettings& peer, const std::string& transaction_uid,
+                            const std::vector<dicom::KeptObject>& objects) {
+                       return dicom::AskCommitment(peer, SenderFor(), transaction_uid, objects, kReportWaitSeconds);
+                     },
+                     [this](const PeerSettings& peer, const std::string& study_uid, const std::string& series_uid) {
+                       return dicom::FindImages(peer, SenderFor(), study_uid, series_uid);
+                     }}) {
   ConfigureLog(LevelFromText(settings_.log.level), settings_.log.format);
   if (const int left = files_.CleanStaging(); left > 0)
     LogInfo("app", std::to_string(left) + " unfinished files of an earlier run were removed");
@@ -61,16 +69,19 @@ App::App(Settings settings, std::filesystem::path config_file)
     LogInfo("app", std::to_string(jobs) + " jobs that an earlier run left are ready again");
   sender_ = std::make_unique<OutboxWorker>(
       OutboxWorker::Parts{files_, index_, outbox_, clock_,
-                          [options = SenderFor(settings_)](const PeerSettings& peer,
-                                                           const std::vector<dicom::OutgoingObject>& objects) {
-                            return dicom::SendObjects(peer, options, objects);
+                          [this](const PeerSettings& peer, const std::vector<dicom::OutgoingObject>& objects) {
+                            return dicom::SendObjects(peer, SenderFor(), objects);
                           },
-                          [this] { return pipeline_.Model().ready; }},
+                          [this] { return pipeline_.Model().ready; },
+                          [this](const PeerSettings& peer) { return confirmation_.Step(peer); }},
       settings_.peers);
-  receiver_ =
-      std::make_unique<dicom::Receiver>(dicom::ReceiverOptions{settings_.node.ae_title, settings_.dicom,
-                                                               files_.StagingDir(), settings_.storage.MinFreeBytes()},
-                                        settings_.peers, ingest_);
+  receiver_ = std::make_unique<dicom::Receiver>(
+      dicom::ReceiverOptions{settings_.node.ae_title, settings_.dicom, files_.StagingDir(),
+                             settings_.storage.MinFreeBytes(), tls_,
+                             [this](const dicom::CommitmentReport& report, const std::string& calling_ae) {
+                               return confirmation_.Take(report, calling_ae);
+                             }},
+      settings_.peers, ingest_);
   admin_ = std::make_unique<AdminHttp>(settings_.admin, *this);
   // For the command line, when the port is any free one.
   std::ofstream(files_.Root() / "admin-port") << admin_->Port() << "\n";
@@ -82,7 +93,26 @@ App::App(Settings settings, std::filesystem::path config_file)
 App::~App() { Stop(); }
 
 std::string App::ReadyLine() const {
-  return "ready dicom=" + std::to_string(receiver_->Port()) + " admin=" + std::to_string(admin_->Port());
+  const int plain = receiver_->Port(), tls = receiver_->TlsPort();
+  return "ready dicom=" + (plain ? std::to_string(plain) : "off") + " admin=" + std::to_string(admin_->Port()) +
+         (tls ? " dicom_tls=" + std::to_string(tls) : "");
+}
+
+std::shared_ptr<const dicom::TlsContext> App::Tls() const {
+  const std::lock_guard lock(mutex_);
+  return tls_;
+}
+
+dicom::SenderOptions App::SenderFor() const {
+  dicom::SenderOptions options;
+  options.calling_ae = settings_.node.ae_title;
+  options.tls = Tls();
+  return options;
+}
+
+void App::WarnOfCertificates() {
+  if (const auto tls = Tls())
+    for (const std::string& warning : tls->Warnings(clock_.Wall() / 1000)) LogWarning("tls", warning);
 }
 
 void App::Notify() {
@@ -111,8 +141,13 @@ void App::Sweep() {
 }
 
 void App::WatchLoop() {
+  SteadyTime next_warning = clock_.Steady();
   while (true) {
     try {
+      if (clock_.Steady() >= next_warning) {
+        next_warning = clock_.Steady() + kCertificateCheckEvery;
+        WarnOfCertificates();
+      }
       // A study of which a crash has left images without rows is not judged before they have them.
       if (!sweeping_ && watcher_.Tick(pipeline_.Model().bundle) > 0) Notify();
     } catch (const std::exception& e) {
@@ -160,7 +195,21 @@ void App::Reload() {
     return;
   }
   const Settings& now = *loaded.settings;
+  std::shared_ptr<const dicom::TlsContext> tls;
+  try {
+    tls = dicom::LoadTls(now.dicom.tls);
+  } catch (const Error& error) {
+    LogError("app", std::string(error.what()) + "; the configuration was not reloaded, the old one stays in force");
+    return;
+  }
   ConfigureLog(LevelFromText(now.log.level), now.log.format);
+  // Whether TLS is listened on is decided at the start; which certificates are used, now.
+  if (tls) {
+    receiver_->SetTls(tls);
+    const std::lock_guard lock(mutex_);
+    tls_ = std::move(tls);
+  }
+  WarnOfCertificates();
   receiver_->SetPeers(now.peers);
   sender_->SetPeers(now.peers);
   pipeline_.SetPeers(now.peers);
@@ -172,10 +221,10 @@ void App::Reload() {
     ++notices_;
     changed_.notify_all();
   }
-  LogInfo(
-      "app",
-      "the configuration was reloaded: peers, accept and role rules, waiting times, model and log level are in force; "
-      "[node], [dicom], [admin] and [storage] need a restart");
+  LogInfo("app",
+          "the configuration was reloaded: peers, accept and role rules, waiting times, certificates, model and log "
+          "level are "
+          "in force; [node], [dicom] (but for certificates), [admin] and [storage] need a restart");
 }
 
 void App::Stop() {

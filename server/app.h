@@ -2,8 +2,11 @@
 #include "config/clock.h"
 #include "config/settings.h"
 #include "dicom/receiver.h"
+#include "dicom/sender.h"
+#include "dicom/tls.h"
 #include "server/admin_http.h"
 #include "server/admin_routes.h"
+#include "server/confirmation.h"
 #include "server/ingest.h"
 #include "server/outbox_worker.h"
 #include "server/pipeline.h"
@@ -12,6 +15,7 @@
 #include "storage/file_store.h"
 #include "storage/jobs.h"
 #include "storage/outbox.h"
+#include "storage/proofs.h"
 #include "storage/study_index.h"
 
 #include <atomic>
@@ -33,7 +37,7 @@ class App : public NodeView {
   App(Settings settings, std::filesystem::path config_file);
   ~App() override;
 
-  /// "ready dicom=11112 admin=8080"
+  /// "ready dicom=11112 admin=8080 dicom_tls=2762"; the last only with TLS, and "off" for dicom when that is all.
   std::string ReadyLine() const;
   /// SIGHUP: reads the file again; with mistakes the old settings stay in force.
   void Reload();
@@ -57,11 +61,16 @@ class App : public NodeView {
   void Notify();
   /// Waits for a notice or the time; false when the node is stopping.
   bool WaitFor(std::chrono::milliseconds time, std::uint64_t& seen);
+  std::shared_ptr<const dicom::TlsContext> Tls() const;
+  dicom::SenderOptions SenderFor() const;
+  void WarnOfCertificates();
   nlohmann::json Describe(const storage::StudyRecord& study) const;
 
   Settings settings_;
   std::filesystem::path config_file_;
   Clock clock_;
+  mutable std::mutex mutex_;  ///< of tls_ and of the five below watcher_
+  std::shared_ptr<const dicom::TlsContext> tls_;
   std::atomic<bool> cancel_workers_{false};
   std::atomic<bool> sweeping_{true}, stop_sweep_{false};
   storage::FileStore files_;
@@ -69,15 +78,16 @@ class App : public NodeView {
   storage::StudyIndex index_;
   storage::Jobs jobs_;
   storage::Outbox outbox_;
+  storage::Proofs proofs_;
   Ingest ingest_;
   Pipeline pipeline_;
   StudyWatcher watcher_;
-  std::mutex mutex_;  ///< of the five below
   std::condition_variable changed_;
   bool stopping_ = false;
   bool pipeline_ended_ = false;
   bool test_model_ = false;  ///< a reload asked for the self-test
   std::uint64_t notices_ = 0;
+  Confirmation confirmation_;
   std::unique_ptr<OutboxWorker> sender_;
   std::unique_ptr<dicom::Receiver> receiver_;
   std::unique_ptr<AdminHttp> admin_;

@@ -3,6 +3,7 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <map>
 
 namespace glionode::server {
@@ -73,7 +74,25 @@ std::string MetricsText(const MetricsSnapshot& snapshot) {
     out.Add(gauge, "glionode_studies", "Studies by state.", static_cast<double>(count), "state", state);
   for (const auto& [state, count] : snapshot.outbox)
     out.Add(gauge, "glionode_outbox", "Outbox rows by state.", static_cast<double>(count), "state", state);
+  const std::string proofs_help = "Objects about which a PACS was asked for proof of storage, by outcome.";
+  out.Add(counter, "glionode_proofs_total", proofs_help, Number(snapshot.confirmation.confirmed), "outcome",
+          "confirmed");
+  out.Add(counter, "glionode_proofs_total", proofs_help, Number(snapshot.confirmation.denied), "outcome", "denied");
+  out.Add(counter, "glionode_proofs_total", proofs_help, Number(snapshot.confirmation.timed_out), "outcome",
+          "timed_out");
+  out.Add(gauge, "glionode_outbox_unproven", "Objects that were sent and wait for the PACS's proof of storage.",
+          static_cast<double>(snapshot.waiting_for_proof));
   out.Add(gauge, "glionode_free_bytes", "Free space of the data folder.", static_cast<double>(snapshot.free_bytes));
+  // Of several trusted ones, the one that expires first: their names are the site's own business.
+  std::map<std::string, int> days_left;
+  for (const auto& certificate : snapshot.certificates) {
+    const int days = certificate.DaysLeft(snapshot.now_seconds);
+    const auto [entry, is_new] = days_left.emplace(certificate.use, days);
+    if (!is_new) entry->second = std::min(entry->second, days);
+  }
+  for (const auto& [use, days] : days_left)
+    out.Add(gauge, "glionode_certificate_days_left",
+            "Whole days until the certificate for TLS expires; negative when it has.", days, "use", use);
   return prometheus::TextSerializer().Serialize(out.All());
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 #include "dicom/receiver.h"
+#include "dicom/tls.h"
+#include "server/confirmation.h"
 #include "server/ingest.h"
 #include "server/pipeline.h"
 #include "storage/study_index.h"
@@ -22,6 +24,10 @@ struct MetricsSnapshot {
   std::int64_t free_bytes = 0;
   IngestCounters ingest = {};
   bool sweeping = false;
+  std::vector<dicom::CertificateInfo> certificates = {};
+  std::int64_t now_seconds = 0;
+  ConfirmationCounters confirmation = {};
+  std::int64_t waiting_for_proof = 0;
 };
 
 /// Prometheus text format. No label ever holds anything of a patient (promise 8). Pure.

@@ -57,6 +57,7 @@ json App::Status() const {
   return {{"version", VersionWithCommit()},
           {"ae_title", settings_.node.ae_title},
           {"dicom_port", receiver_->Port()},
+          {"dicom_tls_port", receiver_->TlsPort()},
           {"model", {{"ready", model.ready}, {"text", model.text}, {"device", model.device}}},
           {"associations", {{"open", receiver.open_associations}, {"total", receiver.associations}}},
           {"refusals", receiver.refusals},
@@ -66,14 +67,17 @@ json App::Status() const {
           {"studies", states},
           {"jobs", {{"ready", jobs_.CountReady()}, {"done", pipeline.jobs_done}, {"failed", pipeline.jobs_failed}}},
           {"outbox", outbox},
+          {"waiting_for_proof", proofs_.CountWaiting()},
           {"free_bytes", files_.FreeBytes()}};
 }
 
 std::string App::Metrics() const {
   ingest_.Flush(kFlush);
+  const auto tls = Tls();
   return MetricsText({Version(), receiver_->Counters(), pipeline_.Counters(), pipeline_.Model().ready,
                       jobs_.CountReady(), index_.Counts(), outbox_.CountsByState(), files_.FreeBytes(),
-                      ingest_.Counters(), sweeping_});
+                      ingest_.Counters(), sweeping_, tls ? tls->Certificates() : std::vector<dicom::CertificateInfo>{},
+                      clock_.Wall() / 1000, confirmation_.Counters(), proofs_.CountWaiting()});
 }
 
 json App::Describe(const storage::StudyRecord& study) const {

@@ -2,6 +2,7 @@
 
 #include "config/log.h"
 #include "config/sha256.h"
+#include "server/confirmation.h"
 #include "server/study_result.h"
 
 #include <algorithm>
@@ -79,6 +80,10 @@ void OutboxWorker::Run(const std::string& peer_ae) {
         const std::lock_guard lock(mutex_);
         if (stopping_) return;
       }
+      while (parts_.confirm && parts_.confirm(peer) > 0) {
+        const std::lock_guard lock(mutex_);
+        if (stopping_) return;
+      }
     } catch (const std::exception& e) {
       LogError("outbox", peer_ae + ": " + e.what());
     }
@@ -124,7 +129,10 @@ void OutboxWorker::Record(const storage::OutboxRecord& row, const dicom::SendRes
   const std::string about = "object " + row.object.sop_instance_uid + " to " + peer.ae_title + ": " + result.text;
   switch (result.outcome) {
     case dicom::SendOutcome::kSent:
-      parts_.outbox.MarkSent(row.id, result.text, parts_.clock.Wall());
+      parts_.outbox.MarkSent(row.id, result.text, parts_.clock.Wall(),
+                             peer.confirm == "none"
+                                 ? std::nullopt
+                                 : std::optional(Confirmation::ConfirmBy(peer, row.attempts + 1, parts_.clock.Wall())));
       LogInfo("outbox", about);
       return;
     case dicom::SendOutcome::kTransient: {

@@ -31,7 +31,8 @@ class OutboxWorker {
     storage::Outbox& outbox;
     const Clock& clock;
     Send send;
-    std::function<bool()> may_send;  ///< false while the model has not proven itself
+    std::function<bool()> may_send;                        ///< false while the model has not proven itself
+    std::function<int(const PeerSettings&)> confirm = {};  ///< a round of asking for proof (Confirmation::Step)
   };
   OutboxWorker(Parts parts, std::vector<PeerSettings> peers);
   ~OutboxWorker();  ///< Stop()

@@ -48,12 +48,18 @@ std::optional<WallMs> Outbox::NextTry() const {
   return next;
 }
 
-void Outbox::MarkSent(std::int64_t id, const std::string& status, WallMs now) {
+void Outbox::MarkSent(std::int64_t id, const std::string& status, WallMs now, std::optional<WallMs> confirm_by) {
   database_.Write([&](soci::session& session) {
     Execute(session,
             "UPDATE outbox SET state = 'sent', attempts = attempts + 1, last_status = :status, changed_at = :now "
             "WHERE id = :id AND state <> 'confirmed'",
             {status, Text(now), Text(id)});
+    if (confirm_by)
+      Execute(session,
+              "INSERT INTO proofs (outbox_id, peer_ae, ask_at, confirm_by, asked) SELECT id, peer_ae, :now, :by, 0 "
+              "FROM outbox WHERE id = :id AND state = 'sent' "
+              "ON CONFLICT (outbox_id) DO UPDATE SET ask_at = excluded.ask_at, confirm_by = excluded.confirm_by",
+              {Text(now), Text(*confirm_by), Text(id)});
   });
 }
 

@@ -16,8 +16,9 @@ class Outbox {
   std::vector<OutboxRecord> Due(const std::string& peer_ae, WallMs now, int limit) const;
   std::vector<std::string> PeersWithPending() const;
   std::optional<WallMs> NextTry() const;
-  /// The peer answered Success (attempts + 1). Said of any row, a withdrawn one too: it is what happened.
-  void MarkSent(std::int64_t id, const std::string& status, WallMs now);
+  /// The peer answered Success (attempts + 1). Said of any row, a withdrawn one too: it is what happened. With
+  /// `confirm_by`, proof is wanted until then (storage/proofs.h), and the peer is asked for it at once.
+  void MarkSent(std::int64_t id, const std::string& status, WallMs now, std::optional<WallMs> confirm_by = {});
   /// Transient: attempts + 1, tried again at `next_try`. Only a pending row changes.
   void MarkRetry(std::int64_t id, const std::string& status, WallMs next_try);
   /// kDead, kParked or kWithdrawn (attempts + 1 for the first two). Only a pending row changes; Error{kInternal} for

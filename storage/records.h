@@ -123,4 +123,12 @@ struct OutboxRecord {
   ObjectRecord object;  ///< joined, for reading
 };
 
+/// A sent row whose peer has still to prove that it keeps the object.
+struct ProofRecord {
+  OutboxRecord row;
+  WallMs ask_at = 0;      ///< not before then it is asked
+  WallMs confirm_by = 0;  ///< without proof until then, the same bytes are sent again
+  int asked = 0;          ///< how often since the object was sent
+};
+
 }  // namespace glionode::storage

@@ -1,5 +1,8 @@
+#include "config/clock.h"
+#include "config/error.h"
 #include "config/settings_loader.h"
 #include "dicom/sender.h"
+#include "dicom/tls.h"
 #include "server/commands/commands.h"
 
 #include <cstdio>
@@ -8,11 +11,32 @@
 namespace glionode::server {
 namespace {
 
+dicom::SenderOptions SenderFor(const Settings& settings) {
+  dicom::SenderOptions options;
+  options.calling_ae = settings.node.ae_title;
+  options.tls = dicom::LoadTls(settings.dicom.tls);
+  return options;
+}
+
+/// What the certificates themselves say; false when they cannot be used.
+bool CheckTls(const std::string& config, const TlsSettings& settings) {
+  try {
+    const auto tls = dicom::LoadTls(settings);
+    const Clock clock;
+    if (tls)
+      for (const std::string& warning : tls->Warnings(clock.Wall() / 1000))
+        std::cout << FormatFinding(config, {false, settings.line, 1, "dicom.tls: " + warning}) << "\n";
+    return true;
+  } catch (const Error& error) {
+    std::cerr << FormatFinding(config, {true, settings.line, 1, error.what()}) << "\n";
+    return false;
+  }
+}
+
 void Connect(const Settings& settings, int& bad) {
+  const dicom::SenderOptions options = SenderFor(settings);
   std::printf("%-16s  %-28s  %s\n", "AE title", "address", "C-ECHO");
   for (const PeerSettings& peer : settings.peers) {
-    dicom::SenderOptions options;
-    options.calling_ae = settings.node.ae_title;
     const dicom::EchoResult echo = dicom::Echo(peer, options);
     bad += !echo.ok;
     std::printf("%-16s  %-28s  %s\n", peer.ae_title.c_str(), (peer.host + ":" + std::to_string(peer.port)).c_str(),
@@ -24,7 +48,7 @@ int Check(const std::string& config, bool connect) {
   const LoadedSettings loaded = LoadSettings(config);
   for (const Finding& finding : loaded.findings)
     (finding.is_error ? std::cerr : std::cout) << FormatFinding(config, finding) << "\n";
-  if (!loaded.settings) return 2;
+  if (!loaded.settings || !CheckTls(config, loaded.settings->dicom.tls)) return 2;
   std::cout << config << ": no mistakes\n";
   int bad = 0;
   if (connect) Connect(*loaded.settings, bad);
@@ -35,9 +59,7 @@ int EchoPeer(const std::string& config, const std::string& ae_title) {
   const Settings settings = RequireSettings(config);
   for (const PeerSettings& peer : settings.peers) {
     if (peer.ae_title != ae_title) continue;
-    dicom::SenderOptions options;
-    options.calling_ae = settings.node.ae_title;
-    const dicom::EchoResult echo = dicom::Echo(peer, options);
+    const dicom::EchoResult echo = dicom::Echo(peer, SenderFor(settings));
     (echo.ok ? std::cout : std::cerr) << peer.ae_title << " at " << peer.host << ":" << peer.port << ": " << echo.text
                                       << "\n";
     return echo.ok ? 0 : 1;

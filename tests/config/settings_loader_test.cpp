@@ -169,8 +169,10 @@ TEST_F(SettingsLoaderTest, RangesTypesAndChoices) {
       {"[[peer]]\nae_title = \"A\"\nhost = \"h:104\"\ndeliver = \"all\"\n", "peer.host: expected a host name"},
       {"[[peer]]\nae_title = \"A\"\nhost = \"10.0.0\"\ndeliver = \"all\"\n", "peer.host: expected a host name"},
       {"[[peer]]\nae_title = \"A\"\nhost = \"h\"\ndeliver = \"some\"\n", "expected one of \"all\", \"none\""},
-      {"[[peer]]\nae_title = \"A\"\nhost = \"h\"\ndeliver = \"all\"\nconfirm = \"commitment\"\n", "not built yet"},
-      {"[[peer]]\nae_title = \"A\"\nhost = \"h\"\ndeliver = \"all\"\nconfirm = \"find\"\n", "not built yet"},
+      {"[[peer]]\nae_title = \"A\"\nhost = \"h\"\ndeliver = \"all\"\nconfirm_seconds = 0\n",
+       "a whole number from 1 to 604800"},
+      {"[[peer]]\nae_title = \"A\"\nhost = \"h\"\ndeliver = \"all\"\ncertificate_sha256 = \"AB:CD\"\n",
+       "expected a SHA-256 fingerprint"},
       {"[[peer]]\nae_title = \"A\"\nhost = \"h\"\ndeliver = \"all\"\nconfirm = \"no\"\n",
        "peer.confirm: expected one of"},
       {"[[peer]]\nae_title = \"A\"\nhost = \"h\"\ndeliver = \"all\"\nsr_class = \"basic\"\n", "peer.sr_class"},
@@ -310,7 +312,7 @@ TEST_F(SettingsLoaderTest, Warnings) {
   fs::create_directories(folder_ / "data");
   fs::create_directories(folder_ / "bundle");
   std::ofstream(folder_ / "bundle" / "bundle.json") << "{}";
-  EXPECT_EQ(Findings(kSmallest), "") << "nothing to say about a good file";
+  EXPECT_EQ(Findings(With("[dicom]\nbind = \"127.0.0.1\"\n")), "") << "nothing to say about a good file";
   EXPECT_THAT(Findings(With("[[accept]]\n")), HasSubstr("W 11:1 this [[accept]] has no condition"));
   EXPECT_THAT(Findings(With("[admin]\nbind = \"0.0.0.0\"\n")), HasSubstr("W 12:8 admin.bind"));
   EXPECT_THAT(Findings(With("[study]\nmax_wait_seconds = 5\n")), HasSubstr("shorter than study.quiet_seconds"));
@@ -341,6 +343,7 @@ TEST_F(ExampleTest, LoadsWithoutErrorsAndShowsTheDefaults) {
   EXPECT_EQ(shown.log.format, defaults.log.format);
   EXPECT_EQ(shown.dicom.bind, defaults.dicom.bind);
   EXPECT_EQ(shown.dicom.port, defaults.dicom.port);
+  EXPECT_EQ(shown.dicom.plain, defaults.dicom.plain);
   EXPECT_EQ(shown.dicom.max_associations, defaults.dicom.max_associations);
   EXPECT_EQ(shown.dicom.max_connections, defaults.dicom.max_connections);
   EXPECT_EQ(shown.dicom.connect_seconds, defaults.dicom.connect_seconds);
@@ -362,6 +365,7 @@ TEST_F(ExampleTest, LoadsWithoutErrorsAndShowsTheDefaults) {
   EXPECT_EQ(shown.peers[0].port, PeerSettings().port);
   EXPECT_EQ(shown.peers[0].sr_class, PeerSettings().sr_class);
   EXPECT_EQ(shown.peers[0].confirm, PeerSettings().confirm);
+  EXPECT_EQ(shown.peers[0].confirm_seconds, PeerSettings().confirm_seconds);
 }
 
 TEST_F(ExampleTest, HoldsEveryKnownKeyWithAComment) {
@@ -375,7 +379,7 @@ TEST_F(ExampleTest, HoldsEveryKnownKeyWithAComment) {
     std::string key = line.substr(0, equals);
     if (key.rfind("# ", 0) == 0) key.erase(0, 2);  // a key may be shown commented out
     const bool is_key = equals != std::string::npos && key.find_first_of(" .:") == std::string::npos;
-    if (line.rfind("# [[", 0) == 0) line.erase(0, 2);  // so may a whole rule
+    if (line.rfind("# [", 0) == 0) line.erase(0, 2);  // so may a whole section
     if (line.rfind('[', 0) == 0) {
       section = line.substr(line.find_first_not_of('['));
       section = section.substr(0, section.find(']'));

@@ -133,7 +133,15 @@ TEST(Metrics, AreInPrometheusFormat) {
   snapshot.receiver.instances = 42;
   snapshot.receiver.refusals["unknown_ae"] = 3;
   snapshot.pipeline.decisions["necrosis"] = 2;
+  snapshot.now_seconds = 1'000'000;
+  snapshot.certificates = {{"own", "node", 1'000'000 + 10 * 86400},
+                           {"ca", "root", 1'000'000 + 900 * 86400},
+                           {"ca", "older root", 1'000'000 - 1}};
+  snapshot.confirmation.confirmed = 5;
   const std::string text = MetricsText(snapshot);
+  EXPECT_NE(text.find("glionode_certificate_days_left{use=\"own\"} 10"), std::string::npos) << text;
+  EXPECT_NE(text.find("glionode_certificate_days_left{use=\"ca\"} -1"), std::string::npos) << text;
+  EXPECT_NE(text.find("glionode_proofs_total{outcome=\"confirmed\"} 5"), std::string::npos) << text;
   EXPECT_NE(text.find("glionode_instances_received_total 42"), std::string::npos) << text;
   EXPECT_NE(text.find("glionode_refusals_total{reason=\"unknown_ae\"} 3"), std::string::npos) << text;
   EXPECT_NE(text.find("glionode_results_total{decision=\"necrosis\"} 2"), std::string::npos) << text;

@@ -180,12 +180,14 @@ TEST_F(DatabaseTest, EverythingIsThereAfterReopening) {
   EXPECT_TRUE(jobs_->ResultByKey("key"));
 }
 
-/// Migrations with a second step, on an index that schema 1 made.
+/// Migrations with a further step, on an index of the present schema.
 class MigrationTest : public IndexTest {
  protected:
-  int MigrateWith(const std::string& second) {
-    auto migrations = std::vector<Migration>(BuiltInMigrations().begin(), BuiltInMigrations().begin() + 1);
-    migrations.push_back({2, second});
+  static int Head() { return BuiltInMigrations().back().version; }
+  std::string Copy() const { return file_.string() + ".before-schema-" + std::to_string(Head() + 1); }
+  int MigrateWith(const std::string& further) {
+    auto migrations = std::vector<Migration>(BuiltInMigrations().begin(), BuiltInMigrations().end());
+    migrations.push_back({Head() + 1, further});
     soci::session session(soci::sqlite3, "dbname=" + file_.string());
     return Migrate(session, file_, migrations);
   }
@@ -199,18 +201,19 @@ class MigrationTest : public IndexTest {
 TEST_F(MigrationTest, AnIndexInUseIsCopiedAndThenMigrated) {
   index_->Add(Image("1.1"));
   database_.reset();
-  EXPECT_EQ(MigrateWith("ALTER TABLE studies ADD COLUMN more TEXT NOT NULL DEFAULT 'x'; CREATE TABLE t (a TEXT);"), 2);
-  EXPECT_EQ(Version(), 2);
+  EXPECT_EQ(MigrateWith("ALTER TABLE studies ADD COLUMN more TEXT NOT NULL DEFAULT 'x'; CREATE TABLE t (a TEXT);"),
+            Head() + 1);
+  EXPECT_EQ(Version(), Head() + 1);
   {
     soci::session session(soci::sqlite3, "dbname=" + file_.string());
     std::string more;
     session << "SELECT more FROM studies WHERE study_uid = '1.2'", soci::into(more);
     EXPECT_EQ(more, "x");
   }
-  const fs::path copy = file_.string() + ".before-schema-2";
+  const fs::path copy = Copy();
   ASSERT_TRUE(fs::exists(copy));
   Database before(copy);
-  EXPECT_EQ(before.SchemaVersion(), 1);
+  EXPECT_EQ(before.SchemaVersion(), Head());
   EXPECT_EQ(StudyIndex(before).Counts().instances, 1);
   EXPECT_FALSE(fs::exists(copy.string() + ".partial"));
 }
@@ -220,11 +223,11 @@ TEST_F(MigrationTest, AFailedMigrationLeavesTheIndexAsItWas) {
   database_.reset();
   for (int time = 0; time < 2; ++time)
     EXPECT_ANY_THROW(MigrateWith("CREATE TABLE t (a TEXT); ALTER TABLE nonsense ADD COLUMN b TEXT;"));
-  EXPECT_EQ(Version(), 1);
+  EXPECT_EQ(Version(), Head());
   Open();
   EXPECT_EQ(index_->Counts().instances, 1);
-  EXPECT_TRUE(fs::exists(file_.string() + ".before-schema-2"));
-  EXPECT_TRUE(fs::exists(file_.string() + ".before-schema-2.1")) << "copies are not overwritten";
+  EXPECT_TRUE(fs::exists(Copy()));
+  EXPECT_TRUE(fs::exists(Copy() + ".1")) << "copies are not overwritten";
 }
 
 TEST_F(MigrationTest, ANewIndexNeedsNoCopy) {

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import time
 import urllib.error
@@ -60,7 +61,7 @@ class Node:
         self.accept = [{}] if accept is None else accept
         self.configuration = os.path.join(self.folder, "glionode.toml")
         self.process = None
-        self.dicom_port = self.admin_port = 0
+        self.dicom_port = self.admin_port = self.tls_port = 0
 
     @property
     def data(self):
@@ -87,14 +88,34 @@ class Node:
             if line is None:
                 self.process.process.wait()
                 self.process.require_running()
-            ready = re.match(r"ready dicom=(\d+) admin=(\d+)", line or "")
+            ready = re.match(r"ready dicom=(\d+|off) admin=(\d+)(?: dicom_tls=(\d+))?", line or "")
             if ready:
                 break
-        self.dicom_port, self.admin_port = int(ready[1]), int(ready[2])
+        self.dicom_port, self.admin_port = 0 if ready[1] == "off" else int(ready[1]), int(ready[2])
+        self.tls_port = int(ready[3] or 0)
         self.sections["dicom"]["port"], self.sections["admin"]["port"] = self.dicom_port, self.admin_port
+        if self.tls_port:
+            self.sections["dicom.tls"]["port"] = self.tls_port
         if wait_ready:
             wait_for("the node to be ready", lambda: self.request("/ready")[0] == 200, 120, 0.05, self.process.require_running)
         return self
+
+    def reload(self):
+        """Writes the configuration anew and has the node read it; returns what the node said about it."""
+        self.write_configuration()
+        before = len(self.process.log_text())
+        self.process.process.send_signal(signal.SIGHUP)
+        said = re.compile(r"the configuration was (not )?reloaded")
+        wait_for("the node to reload", lambda: said.search(self.process.log_text()[before:]), 30, 0.05,
+                 self.process.require_running)
+        return self.process.log_text()[before:]
+
+    def metric(self, name):
+        """The value of a metric, with its labels as they are written: glionode_refusals_total{reason="busy"}; 0 if absent."""
+        for line in self.request("/metrics")[1].splitlines():
+            if line.startswith(name + " "):
+                return float(line.split()[-1])
+        return 0.0
 
     def stop(self):
         return self.process.stop() if self.process else None

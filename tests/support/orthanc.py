@@ -31,12 +31,14 @@ def executable():
 
 
 class Orthanc:
-    def __init__(self, folder, stable_age=2, push=True, name="orthanc"):
+    def __init__(self, folder, stable_age=2, push=True, name="orthanc", tls=None):
+        """`tls`: (key, certificate, trusted certificates) as files; its DICOM port is then TLS only."""
         self.folder = os.path.join(folder, name)
         os.makedirs(self.folder)
         self.name = name
         self.stable_age = stable_age
         self.push = push
+        self.tls = tls
         self.process = None
         self.dicom_port = self.http_port = 0
 
@@ -66,6 +68,9 @@ class Orthanc:
             with open(script, "w", encoding="utf-8") as out:
                 out.write(PUSH_SCRIPT)
             configuration["LuaScripts"] = [script]
+        if self.tls:
+            configuration.update({"DicomTlsEnabled": True, "DicomTlsPrivateKey": self.tls[0],
+                                  "DicomTlsCertificate": self.tls[1], "DicomTlsTrustedCertificates": self.tls[2]})
         path = os.path.join(self.folder, "orthanc.json")
         with open(path, "w", encoding="utf-8") as out:
             json.dump(configuration, out, indent=2)
@@ -96,7 +101,7 @@ class Orthanc:
 
     def know_node(self, port, ae_title="GLIONODE"):
         """Tells Orthanc where the node listens (again after the node moved)."""
-        body = json.dumps({"AET": ae_title, "Host": "127.0.0.1", "Port": port}).encode()
+        body = json.dumps({"AET": ae_title, "Host": "127.0.0.1", "Port": port, "UseDicomTls": bool(self.tls)}).encode()
         self.request(f"/modalities/{NODE}", body, "PUT")
 
     def upload(self, data):
