@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t kMostWaiting = 1000;  ///< rows; a row with its header is some kilobytes
 constexpr std::size_t kMostInGroup = 256;   ///< bounds how long other writers of the index wait
 constexpr auto kRetry = std::chrono::seconds(1);
+// A sender brings an image a millisecond: a transaction for each would cost as much as all the rest.
+constexpr auto kGather = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -26,7 +28,8 @@ IndexQueue::~IndexQueue() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    changed_.notify_all();
+    wake_.notify_all();
+    done_.notify_all();
   }
   thread_.join();
 }
@@ -43,31 +46,37 @@ std::optional<IndexQueue::Known> IndexQueue::Newest(const std::string& sop_insta
     if (found != newest_.end()) return found->second.known;
   }
   // Asked second: what has left the queue in between is in the index.
-  const auto record = index_.FindCurrent(sop_instance_uid);
-  if (!record) return std::nullopt;
-  return Known{record->sha256, record->study_uid, record->from_ae};
+  auto version = index_.FindVersion(sop_instance_uid);
+  if (!version) return std::nullopt;
+  return Known{std::move(version->sha256), std::move(version->study_uid), std::move(version->from_ae)};
 }
 
 void IndexQueue::Push(storage::InstanceRecord record) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return waiting_.size() < kMostWaiting || problem_ || stopping_; });
+  done_.wait(lock, [this] { return waiting_.size() < kMostWaiting || problem_ || stopping_; });
   ++pushed_;
   newest_[record.sop_instance_uid] = {{record.sha256, record.study_uid, record.from_ae}, pushed_};
   waiting_.push_back(std::move(record));
-  changed_.notify_all();
+  if (waiting_.size() == 1 || waiting_.size() >= kMostInGroup) wake_.notify_one();
 }
 
 bool IndexQueue::Flush(std::chrono::milliseconds limit) const {
   std::unique_lock lock(mutex_);
   const std::uint64_t until = pushed_;
-  return changed_.wait_for(lock, limit, [&] { return written_ >= until; });
+  if (written_ >= until) return true;
+  ++flushing_;
+  wake_.notify_one();
+  const bool written = done_.wait_for(lock, limit, [&] { return written_ >= until; });
+  --flushing_;
+  return written;
 }
 
 void IndexQueue::Run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+    wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
     if (waiting_.empty()) return;
+    wake_.wait_for(lock, kGather, [this] { return stopping_ || flushing_ > 0 || waiting_.size() >= kMostInGroup; });
     const auto count = static_cast<std::ptrdiff_t>(std::min(waiting_.size(), kMostInGroup));
     const std::vector<storage::InstanceRecord> group(waiting_.begin(), waiting_.begin() + count);
     lock.unlock();
@@ -75,7 +84,7 @@ void IndexQueue::Run() {
     lock.lock();
     if (!written) {
       if (stopping_) return;  // the sweep of the next start finds the files
-      changed_.wait_for(lock, kRetry, [this] { return stopping_; });
+      wake_.wait_for(lock, kRetry, [this] { return stopping_; });
       continue;
     }
     problem_ = nullptr;
@@ -86,7 +95,7 @@ void IndexQueue::Run() {
       const auto newest = newest_.find(record.sop_instance_uid);
       if (newest != newest_.end() && newest->second.number <= written_) newest_.erase(newest);
     }
-    changed_.notify_all();
+    done_.notify_all();
   }
 }
 
@@ -107,7 +116,7 @@ bool IndexQueue::Write(const std::vector<storage::InstanceRecord>& group) {
              std::to_string(group.size()) + " stored instances wait for their rows in the index: " + error.what());
     const std::lock_guard lock(mutex_);
     problem_ = std::current_exception();
-    changed_.notify_all();
+    done_.notify_all();
     return false;
   }
 }

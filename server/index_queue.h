@@ -18,8 +18,8 @@
 namespace glionode::server {
 
 /// Writes the index rows of instances whose files are durable already, in groups, by a thread of its own: a sender need
-/// not wait for the index, because a file without a row gets one at the next start. Whatever waits is written at once,
-/// as one transaction; while that runs, the next group gathers.
+/// not wait for the index, because a file without a row gets one at the next start. A group is one transaction; it
+/// gathers for some milliseconds, unless somebody waits in Flush.
 /// Threads: all methods from any thread.
 class IndexQueue {
  public:
@@ -58,8 +58,10 @@ class IndexQueue {
   const storage::StudyIndex& index_;
   const WriteRows write_;
   const std::function<void()> on_written_;
-  mutable std::mutex mutex_;  ///< of all that follows
-  mutable std::condition_variable changed_;
+  mutable std::mutex mutex_;              ///< of all that follows
+  mutable std::condition_variable wake_;  ///< the thread waits here
+  mutable std::condition_variable done_;  ///< all others do
+  mutable int flushing_ = 0;
   std::deque<storage::InstanceRecord> waiting_;
   struct Newcomer {
     Known known;

@@ -12,6 +12,7 @@
 namespace glionode::server {
 namespace {
 
+constexpr std::string_view kOurUids = "2.25.";  ///< so begins every UID that this node gives (dicom/uid.h)
 constexpr auto kFlushAtEnd = std::chrono::seconds(10);
 constexpr std::size_t kFilesAtOnce = 1000, kRowsAtOnce = 500;  ///< of the sweep
 
@@ -74,7 +75,7 @@ storage::InstanceRecord Ingest::Describe(const std::filesystem::path& file,
   record.identity = dicom::IdentityKey(header);
   const auto& devices = header.contributing_device_uids;
   if (std::find(devices.begin(), devices.end(), device_uid_) != devices.end() ||
-      jobs_.IsOwnObject(header.sop_instance_uid))
+      (header.sop_instance_uid.starts_with(kOurUids) && jobs_.IsOwnObject(header.sop_instance_uid)))
     record.kind = storage::InstanceKind::kOwn;
   else if (dicom::IsCandidateImage(header))
     record.kind = storage::InstanceKind::kCandidate;

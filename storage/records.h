@@ -59,6 +59,11 @@ struct InstanceRecord {
   bool current = true;      ///< false: another version of the same UID arrived later
 };
 
+/// What the current version of an instance is made of.
+struct VersionRecord {
+  std::string sha256, study_uid, from_ae;
+};
+
 struct StudyRecord {
   std::string study_uid;
   StudyState state = StudyState::kReceiving;

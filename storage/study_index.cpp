@@ -60,6 +60,18 @@ std::optional<InstanceRecord> StudyIndex::FindCurrent(const std::string& sop_ins
   return found;
 }
 
+std::optional<VersionRecord> StudyIndex::FindVersion(const std::string& sop_instance_uid) const {
+  std::optional<VersionRecord> found;
+  database_.Read([&](soci::session& session) {
+    VersionRecord version;
+    session << "SELECT sha256, study_uid, from_ae FROM instances WHERE sop_instance_uid = :uid AND current = 1",
+        soci::use(sop_instance_uid), soci::into(version.sha256), soci::into(version.study_uid),
+        soci::into(version.from_ae);
+    if (session.got_data()) found = std::move(version);
+  });
+  return found;
+}
+
 bool StudyIndex::HasFile(const std::string& file) const {
   bool has = false;
   database_.Read([&](soci::session& session) { has = FileQuestion(session).HasRow(file); });

@@ -29,6 +29,8 @@ class StudyIndex {
   /// Is this file (relative path) or these bytes under this UID known? Used before a file is committed, so that a
   /// resend costs nothing.
   std::optional<InstanceRecord> FindCurrent(const std::string& sop_instance_uid) const;
+  /// The same, as much of it as tells a resend.
+  std::optional<VersionRecord> FindVersion(const std::string& sop_instance_uid) const;
   bool HasFile(const std::string& file) const;
   /// Those of many files (relative paths) that have no row: the sweep's question.
   std::vector<std::string> WithoutRow(const std::vector<std::string>& files) const;

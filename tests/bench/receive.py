@@ -23,7 +23,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
 
 from bench_rows import Report  # noqa: E402  (the folder above must be in the path first)
-from node import BINARY, Node  # noqa: E402
+from node import Node  # noqa: E402
 from orthanc import Orthanc  # noqa: E402
 from processes import Failure, Process, free_port, raise_on_signals, wait_for  # noqa: E402
 from raw_dicom import ENHANCED_MR_IMAGE, Caller, dicom_file, element, mr_data_set  # noqa: E402
@@ -433,9 +433,12 @@ def main():
         parser.error(f"parts are {', '.join(PARTS)}")
     raise_on_signals()
     missing = [tool for tool in ("dcmsend", "storescp", "dcmqrscp") if not shutil.which(tool)]
-    if missing or not os.path.exists(BINARY):
-        print(f"missing: {', '.join(missing) or BINARY + ' (./run build makes it)'}", file=sys.stderr)
+    if missing:
+        print(f"missing: {', '.join(missing)} (Debian package dcmtk)", file=sys.stderr)
         return 3
+    if "GLIONODE_BINARY" not in os.environ:
+        for words in (["--preset", "release"], ["--build", "--preset", "release", "--target", "glionode"]):
+            subprocess.run(["cmake", *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     os.makedirs(options.folder, exist_ok=True)
     folder = tempfile.mkdtemp(prefix="receive-", dir=options.folder)
     disk = file_system(folder)
