@@ -29,10 +29,9 @@ std::vector<std::string> Names(const SettingKey<Struct> (&keys)[N]) {
 
 const std::vector<Section>& Sections() {
   static const std::vector<Section> sections = {
-      {"node", false, Names(kNodeKeys)},       {"log", false, Names(kLogKeys)},
-      {"dicom", false, Names(kDicomKeys)},     {"study", false, Names(kStudyKeys)},
-      {"model", false, Names(kModelKeys)},     {"admin", false, Names(kAdminKeys)},
-      {"storage", false, Names(kStorageKeys)}, {"peer", true, Names(kPeerKeys)},
+      {"node", false, Names(kNodeKeys)},       {"log", false, Names(kLogKeys)},     {"dicom", false, Names(kDicomKeys)},
+      {"study", false, Names(kStudyKeys)},     {"model", false, Names(kModelKeys)}, {"admin", false, Names(kAdminKeys)},
+      {"storage", false, Names(kStorageKeys)}, {"codes", false, Names(kCodesKeys)}, {"peer", true, Names(kPeerKeys)},
       {"accept", true, Names(kAcceptKeys)},    {"role", true, Names(kRoleKeys)},
   };
   return sections;
@@ -243,11 +242,28 @@ toml::source_region Where(const toml::table& root, const std::string& section, c
 
 bool IsWildcard(const std::string& address) { return address == "0.0.0.0" || address == "::"; }
 
+/// Two answers under one code could not be told apart by any reader.
+void CheckAnswerCodes(SettingReader& reader, const toml::table& root, const ReportCodes& codes) {
+  const std::pair<const char*, const ReportCode*> answers[] = {{"recurrence", &codes.recurrence},
+                                                               {"necrosis", &codes.necrosis},
+                                                               {"indeterminate", &codes.indeterminate},
+                                                               {"not_evaluable", &codes.not_evaluable}};
+  for (std::size_t i = 0; i < std::size(answers); ++i)
+    for (std::size_t k = i + 1; k < std::size(answers); ++k) {
+      const ReportCode &a = *answers[i].second, &b = *answers[k].second;
+      if ((a.value == b.value && a.scheme == b.scheme) || a.meaning == b.meaning)
+        reader.Error(Where(root, "codes", root["codes"][answers[k].first] ? answers[k].first : answers[i].first),
+                     std::string("codes.") + answers[i].first + " and codes." + answers[k].first +
+                         " are the same: a reader could not tell the two answers apart");
+    }
+}
+
 /// What only the whole shows.
 void CheckTogether(SettingReader& reader, const toml::table& root, const Settings& settings) {
   const auto& dicom = settings.dicom;
   const auto& study = settings.study;
   const auto& admin = settings.admin;
+  CheckAnswerCodes(reader, root, settings.codes);
   if (dicom.max_connections < dicom.max_associations)
     reader.Error(Where(root, "dicom", "max_connections"),
                  "dicom.max_connections (" + std::to_string(dicom.max_connections) +
@@ -309,6 +325,7 @@ LoadedSettings LoadSettings(const std::filesystem::path& file) {
     ReadSection(reader, root, "model", kModelKeys, settings.model);
     ReadSection(reader, root, "admin", kAdminKeys, settings.admin);
     ReadSection(reader, root, "storage", kStorageKeys, settings.storage);
+    ReadSection(reader, root, "codes", kCodesKeys, settings.codes);
     ReadPeers(reader, root, settings);
     ReadAcceptRules(reader, root, settings);
     ReadRoleRules(reader, root, settings);
