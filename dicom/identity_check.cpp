@@ -135,6 +135,18 @@ bool HasKnownCharacterSet(DcmItem& source) {
                      [](const std::string& term) { return IsKnownCharacterSet(Trimmed(term)); });
 }
 
+bool HasLegalLength(DcmElement& element, std::size_t longest) {
+  DcmItem* data_set = element.getParentItem();
+  while (data_set != nullptr && data_set->getParentItem() != nullptr) data_set = data_set->getParentItem();
+  const std::string character_set = data_set != nullptr ? Bytes(*data_set, DCM_SpecificCharacterSet) : "";
+  OFString value;
+  element.getOFStringArray(value);
+  const std::string text(value.c_str(), value.length());
+  for (const std::string& part : Split(text, element.ident() == EVR_PN ? '=' : '\\'))
+    if (CountCharacters(Trimmed(part), character_set) > longest) return false;
+  return true;
+}
+
 std::optional<IdentityProblem> FindIdentityProblem(DcmItem& source) {
   const std::string id = Trimmed(Bytes(source, DCM_PatientID));
   if (id.empty()) return IdentityProblem{"no_patient_id", "The images carry no Patient ID."};

@@ -81,6 +81,9 @@ bool IsLegal(DcmElement& element) {
     element.getOFStringArray(sex);
     return sex.empty() || sex == "M" || sex == "F" || sex == "O";
   }
+  // DCMTK's check does not count characters in every character set.
+  if (element.ident() == EVR_SH && !HasLegalLength(element, 16)) return false;
+  if ((element.ident() == EVR_LO || element.ident() == EVR_PN) && !HasLegalLength(element, 64)) return false;
   // One value wherever the dictionary says one: two accession numbers are none.
   const DcmDictEntry* entry = dcmDataDict.rdlock().findEntry(element.getTag(), nullptr);
   const bool single = entry != nullptr && entry->getVMMax() == 1;

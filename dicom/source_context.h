@@ -16,6 +16,9 @@ namespace glionode::dicom {
 std::unique_ptr<DcmFileFormat> LoadHead(const std::filesystem::path& file);
 /// Are all terms of SpecificCharacterSet (absent: yes) of the standard (PS3.3 C.12.1.1.2)?
 bool HasKnownCharacterSet(DcmItem& source);
+/// Have all values of this short text (SH, LO; of PN each group) at most `longest` characters? Counted in characters of
+/// the data set that the element is in, as PS3.5 6.2 does, not in bytes.
+bool HasLegalLength(DcmElement& element, std::size_t longest);
 /// See identity_check.h.
 std::optional<IdentityProblem> FindIdentityProblem(DcmItem& source);
 
