@@ -14,6 +14,22 @@ toml::source_region Where(const toml::table& root, const std::string& section, c
   return {};
 }
 
+/// Two answers under one code could not be told apart by any reader.
+void CheckAnswerCodes(SettingReader& reader, const toml::table& root, const ReportCodes& codes) {
+  const std::pair<const char*, const ReportCode*> answers[] = {{"recurrence", &codes.recurrence},
+                                                               {"necrosis", &codes.necrosis},
+                                                               {"indeterminate", &codes.indeterminate},
+                                                               {"not_evaluable", &codes.not_evaluable}};
+  for (std::size_t i = 0; i < std::size(answers); ++i)
+    for (std::size_t k = i + 1; k < std::size(answers); ++k) {
+      const ReportCode &a = *answers[i].second, &b = *answers[k].second;
+      if ((a.value == b.value && a.scheme == b.scheme) || a.meaning == b.meaning)
+        reader.Error(Where(root, "codes", root["codes"][answers[k].first] ? answers[k].first : answers[i].first),
+                     std::string("codes.") + answers[i].first + " and codes." + answers[k].first +
+                         " are the same: a reader could not tell the two answers apart");
+    }
+}
+
 bool IsWildcard(const std::string& address) { return address == "0.0.0.0" || address == "::"; }
 
 void CheckTls(SettingReader& reader, const toml::table& root, const Settings& settings) {
@@ -132,6 +148,7 @@ void CheckTogether(SettingReader& reader, const toml::table& root, const Setting
   if (!settings.model.bundle.empty() && !std::filesystem::exists(settings.model.bundle / "bundle.json", ignored))
     reader.Warn(Where(root, "model", "bundle"),
                 "model.bundle: there is no bundle.json in " + settings.model.bundle.string() + " yet");
+  CheckAnswerCodes(reader, root, settings.codes);
   CheckTls(reader, root, settings);
   CheckPlain(reader, root, settings, machine);
   const auto* peers = root["peer"].as_array();

@@ -107,6 +107,17 @@ inline constexpr SettingKey<StorageSettings> kStorageKeys[] = {
     GLIONODE_KEY(StorageSettings, min_free_gib, false, r.ReadNumber(name, node, s.min_free_gib, 0, 1000000)),
 };
 
+inline constexpr SettingKey<ReportCodes> kCodesKeys[] = {
+    GLIONODE_KEY(ReportCodes, finding, false, r.ReadCode(name, node, s.finding)),
+    GLIONODE_KEY(ReportCodes, finding_site, false, r.ReadCode(name, node, s.finding_site)),
+    GLIONODE_KEY(ReportCodes, region, false, r.ReadCode(name, node, s.region)),
+    GLIONODE_KEY(ReportCodes, recurrence, false, r.ReadCode(name, node, s.recurrence)),
+    GLIONODE_KEY(ReportCodes, necrosis, false, r.ReadCode(name, node, s.necrosis)),
+    GLIONODE_KEY(ReportCodes, indeterminate, false, r.ReadCode(name, node, s.indeterminate)),
+    GLIONODE_KEY(ReportCodes, not_evaluable, false, r.ReadCode(name, node, s.not_evaluable)),
+    GLIONODE_KEY(ReportCodes, procedure, false, r.ReadCode(name, node, s.procedure)),
+};
+
 /// As `openssl x509 -fingerprint -sha256` prints it, with colons and capitals, or plain.
 inline bool ReadFingerprint(SettingReader& reader, const std::string& name, const toml::node& node, std::string& out) {
   const auto* text = node.as_string();

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <fstream>
 #include <sstream>
+#include <tuple>
 
 namespace glionode {
 namespace {
@@ -36,6 +37,22 @@ std::string Describe(const toml::node& node) {
     out << "a date or time";
   }
   return out.str();
+}
+
+/// The coding schemes of PS3.16 table 8-1 that a finding may come from.
+constexpr const char* kCodingSchemes[] = {"DCM", "SCT",  "LN",   "NCIt",  "UMLS", "RADLEX", "FMA",
+                                          "I10", "I10P", "I11",  "ICDO3", "MSH",  "SRT",    "SNM3",
+                                          "HPO", "ACR",  "ICDO", "I9C",   "I9",   "MEDDRA", "NCDR"};
+
+bool IsCodingScheme(const std::string& text) {
+  if (text.size() > 2 && text.compare(0, 2, "99") == 0) return true;
+  return std::find(std::begin(kCodingSchemes), std::end(kCodingSchemes), text) != std::end(kCodingSchemes);
+}
+
+/// ASCII that may stand in SH and LO, with no blanks around it.
+bool IsPlain(const std::string& text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f && c != '\\'; }) &&
+         text.front() != ' ' && text.back() != ' ';
 }
 
 bool IsAddress(const std::string& text) {
@@ -269,6 +286,42 @@ bool SettingReader::ReadRegex(const std::string& name, const toml::node& node, s
   }
   out = text->get();
   return true;
+}
+
+bool SettingReader::ReadCode(const std::string& name, const toml::node& node, ReportCode& out) {
+  const auto* table = node.as_table();
+  if (!table) return WrongType(name, node, "{ value = \"...\", scheme = \"...\", meaning = \"...\" }");
+  ReportCode code;
+  bool good = true;
+  // PS3.5 6.2: SH holds 16 characters, LO 64. ASCII, because they stand beside names in any character set.
+  const std::tuple<const char*, std::string*, std::size_t> parts[] = {
+      {"value", &code.value, 16}, {"scheme", &code.scheme, 16}, {"meaning", &code.meaning, 64}};
+  for (const auto& [part, target, longest] : parts) {
+    const toml::node* given = table->get(part);
+    if (!given) {
+      Error(node.source(), name + ": " + part + " is missing; a code has value, scheme and meaning");
+      good = false;
+    } else if (!ReadText(name + "." + part, *given, *target)) {
+      good = false;
+    } else if (target->empty() || target->size() > longest || !IsPlain(*target)) {
+      Error(given->source(), name + "." + part + ": expected 1 to " + std::to_string(longest) +
+                                 " characters of ASCII without a backslash, found " + Quote(*target));
+      good = false;
+    } else if (std::string_view(part) == "scheme" && !IsCodingScheme(*target)) {
+      Error(given->source(), name + ".scheme: " + Quote(*target) +
+                                 " is no coding scheme of PS3.16 table 8-1; private ones begin with 99" +
+                                 DidYouMean(*target, {std::begin(kCodingSchemes), std::end(kCodingSchemes)}));
+      good = false;
+    }
+  }
+  for (auto&& [key, value] : *table)
+    if (key.str() != "value" && key.str() != "scheme" && key.str() != "meaning") {
+      Error(key.source(), "unknown key " + name + "." + std::string(key.str()) +
+                              DidYouMean(key.str(), {"value", "scheme", "meaning"}));
+      good = false;
+    }
+  if (good) out = code;
+  return good;
 }
 
 bool SettingReader::ReadCondition(const std::string& name, const toml::node& node, AttributeCondition& out) {

@@ -1,4 +1,5 @@
 #pragma once
+#include "config/report_codes.h"
 #include "config/settings.h"
 #include "config/settings_loader.h"
 
@@ -53,6 +54,9 @@ class SettingReader {
   bool ReadRegex(const std::string& name, const toml::node& node, std::string& out);
   /// A regular expression in quotes, or { min = 1, max = 2 } with at least one of the two.
   bool ReadCondition(const std::string& name, const toml::node& node, AttributeCondition& out);
+  /// { value = "...", scheme = "...", meaning = "..." }: what PS3.3 8.8 allows, with a scheme of PS3.16 table 8-1 or a
+  /// private one (99...).
+  bool ReadCode(const std::string& name, const toml::node& node, ReportCode& out);
 
  private:
   void Add(bool is_error, const toml::source_region& where, std::string text);

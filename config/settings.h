@@ -1,4 +1,5 @@
 #pragma once
+#include "config/report_codes.h"
 #include "config/vocabulary.h"
 
 #include <cstdint>
@@ -126,6 +127,7 @@ struct Settings {
   ModelSettings model;
   AdminSettings admin;
   StorageSettings storage;
+  ReportCodes codes;
   std::vector<PeerSettings> peers;
   std::vector<AcceptRule> accept;
   std::vector<RoleRule> roles;  ///< in file order: the first that fits decides

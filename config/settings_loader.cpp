@@ -31,12 +31,12 @@ std::vector<std::string> Names(const SettingKey<Struct> (&keys)[N]) {
 
 const std::vector<Section>& Sections() {
   static const std::vector<Section> sections = {
-      {"node", false, Names(kNodeKeys)},   {"log", false, Names(kLogKeys)},
-      {"dicom", false, Names(kDicomKeys)}, {"dicom.tls", false, Names(kTlsKeys)},
-      {"study", false, Names(kStudyKeys)}, {"model", false, Names(kModelKeys)},
-      {"admin", false, Names(kAdminKeys)}, {"storage", false, Names(kStorageKeys)},
-      {"peer", true, Names(kPeerKeys)},    {"accept", true, Names(kAcceptKeys)},
-      {"role", true, Names(kRoleKeys)},
+      {"node", false, Names(kNodeKeys)},     {"log", false, Names(kLogKeys)},
+      {"dicom", false, Names(kDicomKeys)},   {"dicom.tls", false, Names(kTlsKeys)},
+      {"study", false, Names(kStudyKeys)},   {"model", false, Names(kModelKeys)},
+      {"admin", false, Names(kAdminKeys)},   {"storage", false, Names(kStorageKeys)},
+      {"codes", false, Names(kCodesKeys)},   {"peer", true, Names(kPeerKeys)},
+      {"accept", true, Names(kAcceptKeys)},  {"role", true, Names(kRoleKeys)},
   };
   return sections;
 }
@@ -290,6 +290,7 @@ LoadedSettings LoadSettings(const std::filesystem::path& file) {
     ReadSection(reader, root, "model", kModelKeys, settings.model);
     ReadSection(reader, root, "admin", kAdminKeys, settings.admin);
     ReadSection(reader, root, "storage", kStorageKeys, settings.storage);
+    ReadSection(reader, root, "codes", kCodesKeys, settings.codes);
     ReadPeers(reader, root, settings);
     ReadAcceptRules(reader, root, settings);
     ReadRoleRules(reader, root, settings);

@@ -169,7 +169,7 @@ void DrawMosaicFoot(Canvas& canvas, const ReportContent& content, const CaptureV
 
 Canvas DrawResultPage(const ReportContent& content, const CaptureViews& views) {
   Canvas canvas(kPageSize, kPageSize);
-  const double top = DrawHeader(canvas, content, DecisionHeadline(content)), bottom = 860;
+  const double top = DrawHeader(canvas, content, "AI: " + DecisionHeadline(content)), bottom = 860;
   std::map<Role, Window> windows = WindowsByRole(views.main);
   const double width = 352, gap = 10, height = (bottom - top - gap) / 2;
   const auto draw = [&](int column, int row, Role role, const CaptionText& caption, bool with_map) {
@@ -206,7 +206,7 @@ Canvas DrawResultPage(const ReportContent& content, const CaptureViews& views) {
 Canvas DrawNotEvaluablePage(const ReportContent& content, const CaptureViews& views) {
   Canvas canvas(kPageSize, kPageSize);
   const double width = kPageSize - 2 * kMargin, lowest_pictures = 540;
-  double y = DrawHeader(canvas, content, DecisionHeadline(content)) + 30;
+  double y = DrawHeader(canvas, content, "AI: " + DecisionHeadline(content)) + 30;
   y = canvas.Paragraph(kMargin, y, width,
                        "No statement on recurrence or necrosis is made, because:", {26, palette::kDim}, 2) +
       12;
@@ -236,7 +236,7 @@ Canvas DrawNotEvaluablePage(const ReportContent& content, const CaptureViews& vi
 
 Canvas DrawMosaicPage(const ReportContent& content, const CaptureViews& views) {
   Canvas canvas(kPageSize, kPageSize);
-  const double top = DrawHeader(canvas, content, DecisionHeadline(content));
+  const double top = DrawHeader(canvas, content, "AI: " + DecisionHeadline(content));
   const bool has_map = IsEvaluable(content) && std::any_of(views.mosaic.begin(), views.mosaic.end(), HasMap);
   const bool one_role = std::all_of(views.mosaic.begin(), views.mosaic.end(),
                                     [&](const SliceView& view) { return view.role == views.mosaic.front().role; });

@@ -57,6 +57,9 @@ InstanceHeader HeaderFromJson(const std::string& json);
 /// PatientID gives "".
 std::string IdentityKey(const InstanceHeader& header);
 
+/// SOP class of the objects that may hold `rejected_instances`.
+inline constexpr char kKeyObjectClass[] = "1.2.840.10008.5.1.4.1.1.88.59";
+
 /// Could this object be an input of a network: MR or Enhanced MR image storage with pixels?
 bool IsCandidateImage(const InstanceHeader& header);
 

@@ -1,4 +1,5 @@
 #pragma once
+#include "config/report_codes.h"
 #include "config/vocabulary.h"
 
 #include <array>
@@ -43,8 +44,9 @@ struct ReportContent {
   std::string content_date, content_time;  ///< DICOM DA, TM (local time)
   std::string timezone;                    ///< +0100
   int revision = 1;
-  std::optional<Predecessor> predecessor;  ///< from revision 2 on
+  std::optional<Predecessor> predecessor;  ///< the report that this one replaces for those who got it
   std::string revision_reason;             ///< "the T2 series was replaced"
+  ReportCodes codes;                       ///< of the answers; a site may have put others in the place of ours
   std::string input_key;                   ///< names the tracking UID and all object UIDs
 };
 
@@ -54,7 +56,7 @@ struct ReportContent {
 std::string ResultSentences(const ReportContent& content);
 /// "Likely glioma recurrence", "Indeterminate", "Not evaluable" ...
 std::string DecisionHeadline(const ReportContent& content);
-/// "Replaces the report of ...", empty for revision 1.
+/// "Replaces the report of ...", empty when there is none that anybody could have read.
 std::string RevisionSentence(const ReportContent& content);
 /// Whole percent; "<1" and ">99" at the ends.
 std::string PercentText(double probability);

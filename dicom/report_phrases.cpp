@@ -151,13 +151,10 @@ std::string DecisionHeadline(const ReportContent& content) {
 }
 
 std::string RevisionSentence(const ReportContent& content) {
-  if (content.revision <= 1 && !content.predecessor) return "";
-  std::string text = "Replaces the report";
-  if (content.predecessor) {
-    text += " of " + FoldToAscii(content.predecessor->date_time);
-    const std::string before(ToText(content.predecessor->decision)), now(ToText(content.decision));
-    text += before == now ? "; decision unchanged (" + now + ")" : "; decision changed from " + before + " to " + now;
-  }
+  if (!content.predecessor) return "";
+  std::string text = "Replaces the report of " + FoldToAscii(content.predecessor->date_time);
+  const std::string before(ToText(content.predecessor->decision)), now(ToText(content.decision));
+  text += before == now ? "; decision unchanged (" + now + ")" : "; decision changed from " + before + " to " + now;
   const std::string why = Sentence(content.revision_reason);
   return text + (why.empty() ? "." : "; why: " + why);
 }

@@ -12,25 +12,23 @@
 namespace glionode::dicom {
 namespace {
 
-/// Copied as they are, legal or not: who the patient and what the study is, is not ours to correct.
-const DcmTagKey kIdentity[] = {DCM_PatientName,
-                               DCM_PatientID,
-                               DCM_IssuerOfPatientID,
-                               DCM_IssuerOfPatientIDQualifiersSequence,
+/// Copied byte for byte: who the patient is, is not ours to correct. FindIdentityProblem has found them legal.
+const DcmTagKey kIdentity[] = {DCM_PatientName, DCM_PatientID, DCM_IssuerOfPatientID, DCM_StudyInstanceUID};
+
+/// Left out when the value, or one inside the sequence, breaks its VR; of those that must be there (kRequiredEmpty) an
+/// empty one then stands in its place: a wrong accession number would be another order's. PatientIdentityRemoved and
+/// QualityControlSubject belong to the patient module and must agree within a study; so must the clinical trial ones.
+const DcmTagKey kOptional[] = {DCM_IssuerOfPatientIDQualifiersSequence,
                                DCM_PatientBirthDate,
                                DCM_PatientSex,
                                DCM_OtherPatientIDsSequence,
-                               DCM_StudyInstanceUID,
                                DCM_StudyDate,
                                DCM_StudyTime,
                                DCM_StudyID,
                                DCM_AccessionNumber,
                                DCM_IssuerOfAccessionNumberSequence,
-                               DCM_ReferringPhysicianName};
-
-/// Type 3 (or conditional) of the same modules: left out when the value breaks its VR. PatientIdentityRemoved and
-/// QualityControlSubject belong to the patient module and must agree within a study; so must the clinical trial ones.
-const DcmTagKey kOptional[] = {DCM_StudyDescription,
+                               DCM_ReferringPhysicianName,
+                               DCM_StudyDescription,
                                DCM_PatientAge,
                                DCM_PatientSize,
                                DCM_PatientWeight,
@@ -77,11 +75,36 @@ bool CopyElement(DcmItem& from, DcmItem& to, const DcmTagKey& tag) {
   throw Error(ErrorCode::kInternal, "cannot copy " + TagName(tag) + " from the source image");
 }
 
+bool IsLegal(DcmElement& element) {
+  if (element.getTag() == DCM_PatientSex) {  // enumerated (PS3.3 C.7.1.1)
+    OFString sex;
+    element.getOFStringArray(sex);
+    return sex.empty() || sex == "M" || sex == "F" || sex == "O";
+  }
+  // DCMTK's check does not count characters in every character set.
+  if (element.ident() == EVR_SH && !HasLegalLength(element, 16)) return false;
+  if ((element.ident() == EVR_LO || element.ident() == EVR_PN) && !HasLegalLength(element, 64)) return false;
+  // One value wherever the dictionary says one: two accession numbers are none.
+  const DcmDictEntry* entry = dcmDataDict.rdlock().findEntry(element.getTag(), nullptr);
+  const bool single = entry != nullptr && entry->getVMMax() == 1;
+  dcmDataDict.rdunlock();
+  return element.checkValue(single ? "1" : "1-n").good();
+}
+
 bool IsLegal(DcmItem& item, const DcmTagKey& tag) {
   DcmElement* element = nullptr;
   if (item.findAndGetElement(tag, element).bad() || element == nullptr) return false;
-  if (element->ident() == EVR_SQ) return true;
-  return element->checkValue("1-n").good();
+  if (element->isLeaf()) return IsLegal(*element);
+  DcmStack stack;
+  while (element->nextObject(stack, OFTrue).good()) {
+    auto* inner = dynamic_cast<DcmElement*>(stack.top());
+    if (inner != nullptr && inner->isLeaf() && !IsLegal(*inner)) return false;
+  }
+  return true;
+}
+
+bool CopyLegal(DcmItem& from, DcmItem& to, const DcmTagKey& tag) {
+  return IsLegal(from, tag) && CopyElement(from, to, tag);
 }
 
 /// RequestAttributesSequence item -> ReferencedRequestSequence item (PS3.3 C.17.2: the first is type 1, the others 2).
@@ -91,11 +114,11 @@ void CopyRequest(DcmItem& from, DcmItem& source, DcmItem& to) {
        {DCM_ReferencedStudySequence, DCM_AccessionNumber, DCM_PlacerOrderNumberImagingServiceRequest,
         DCM_FillerOrderNumberImagingServiceRequest, DCM_RequestedProcedureID, DCM_RequestedProcedureDescription,
         DCM_RequestedProcedureCodeSequence}) {
-    const bool copied = CopyElement(from, to, tag) || CopyElement(source, to, tag);
+    const bool copied = CopyLegal(from, to, tag) || CopyLegal(source, to, tag);
     if (!copied) to.insertEmptyElement(tag);
   }
-  if (!CopyElement(from, to, DCM_IssuerOfAccessionNumberSequence))
-    CopyElement(source, to, DCM_IssuerOfAccessionNumberSequence);
+  if (!CopyLegal(from, to, DCM_IssuerOfAccessionNumberSequence))
+    CopyLegal(source, to, DCM_IssuerOfAccessionNumberSequence);
 }
 
 void PutContributingEquipment(DcmItem& target, const ReportContent& content) {
@@ -110,13 +133,18 @@ void PutContributingEquipment(DcmItem& target, const ReportContent& content) {
 
 }  // namespace
 
-SourceContext::SourceContext(const std::filesystem::path& source_file) : file_(std::make_unique<DcmFileFormat>()) {
+std::unique_ptr<DcmFileFormat> LoadHead(const std::filesystem::path& file) {
+  auto loaded = std::make_unique<DcmFileFormat>();
   // Long values stay on disk: the pixels are never read (loadFileUntilTag would log a warning for every file).
-  const OFCondition read = file_->loadFile(source_file.c_str(), EXS_Unknown, EGL_noChange, kLongestValue);
+  const OFCondition read = loaded->loadFile(file.c_str(), EXS_Unknown, EGL_noChange, kLongestValue);
   if (read.bad())
-    throw Error(ErrorCode::kBadDataset, "cannot read the source image " + source_file.string() + ": " + read.text());
-  if (ReadText(*file_->getDataset(), DCM_PatientID).empty())
-    throw Error(ErrorCode::kBadDataset, "the source image " + source_file.string() + " has no PatientID");
+    throw Error(ErrorCode::kBadDataset, "cannot read the source image " + file.string() + ": " + read.text());
+  return loaded;
+}
+
+SourceContext::SourceContext(const std::filesystem::path& source_file) : file_(LoadHead(source_file)) {
+  if (const auto problem = FindIdentityProblem(*file_->getDataset()))
+    throw Error(ErrorCode::kBadDataset, source_file.string() + ": " + problem->text);
   if (StudyUid().empty())
     throw Error(ErrorCode::kBadDataset, "the source image " + source_file.string() + " has no StudyInstanceUID");
 }
@@ -127,10 +155,11 @@ bool SourceContext::IsLossy() const { return ReadText(*file_->getDataset(), DCM_
 
 void SourceContext::CopyPatientAndStudy(DcmItem& target) const {
   DcmItem& source = *file_->getDataset();
-  if (!CopyElement(source, target, DCM_SpecificCharacterSet)) target.findAndDeleteElement(DCM_SpecificCharacterSet);
+  // A term that the standard does not know, beside nothing but ASCII, says nothing: objects of ours do without.
+  if (!HasKnownCharacterSet(source) || !CopyElement(source, target, DCM_SpecificCharacterSet))
+    target.findAndDeleteElement(DCM_SpecificCharacterSet);
   for (const DcmTagKey& tag : kIdentity) CopyElement(source, target, tag);
-  for (const DcmTagKey& tag : kOptional)
-    if (IsLegal(source, tag)) CopyElement(source, target, tag);
+  for (const DcmTagKey& tag : kOptional) CopyLegal(source, target, tag);
   for (const DcmTagKey& tag : kRequiredEmpty)
     if (!target.tagExists(tag)) target.insertEmptyElement(tag);
 }

@@ -1,5 +1,6 @@
 #pragma once
 // Internal to dicom/: DCMTK types stay in this folder.
+#include "dicom/identity_check.h"
 #include "dicom/report_content.h"
 
 #include <dcmtk/config/osconfig.h>
@@ -7,19 +8,31 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 namespace glionode::dicom {
+
+/// Reads an image without its pixels. Throws Error{kBadDataset} when that fails.
+std::unique_ptr<DcmFileFormat> LoadHead(const std::filesystem::path& file);
+/// Are all terms of SpecificCharacterSet (absent: yes) of the standard (PS3.3 C.12.1.1.2)?
+bool HasKnownCharacterSet(DcmItem& source);
+/// Have all values of this short text (SH, LO; of PN each group) at most `longest` characters? Counted in characters of
+/// the data set that the element is in, as PS3.5 6.2 does, not in bytes.
+bool HasLegalLength(DcmElement& element, std::size_t longest);
+/// See identity_check.h.
+std::optional<IdentityProblem> FindIdentityProblem(DcmItem& source);
 
 /// What of patient, study and request our objects take over from an instance of the study (notes on C.5: byte for
 /// byte, with the source's SpecificCharacterSet, so that a PACS files them under the same patient).
 class SourceContext {
  public:
-  /// Reads up to the pixel data. Throws Error{kBadDataset} when the file cannot be read, has no PatientID (a PACS would
-  /// refuse it or file it anywhere) or no StudyInstanceUID.
+  /// Reads up to the pixel data. Throws Error{kBadDataset} when the file cannot be read, has no StudyInstanceUID, or an
+  /// identity under which no valid object can be made (FindIdentityProblem).
   explicit SourceContext(const std::filesystem::path& source_file);
 
-  /// Patient, clinical trial, study and patient study modules. Type 2 attributes that the source lacks become empty;
-  /// optional ones with a value that breaks their VR are left out, the identifying ones are copied as they are.
+  /// Patient, clinical trial, study and patient study modules. Type 2 attributes that the source lacks, or has with a
+  /// value that breaks its VR, become empty; optional ones with such a value are left out; Patient ID, issuer and name
+  /// are copied byte for byte.
   void CopyPatientAndStudy(DcmItem& target) const;
   /// ReferencedRequestSequence out of RequestAttributesSequence (PS3.3 C.17.2); nothing if the source has none.
   void CopyRequests(DcmItem& target) const;

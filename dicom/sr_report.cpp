@@ -69,7 +69,7 @@ EncodedObject WriteSr(const ReportContent& content, SrClass sr_class, const std:
   object.series_uid = NamedUid(content.input_key + "|sr-series|" + object.sop_class_uid + "|0");
 
   DSRDocument document(DocumentType(sr_class));
-  BuildReportTree(content, AnswerCodes{}, document.getTree());
+  BuildReportTree(content, document.getTree());
   AddEvidence(document, content);
   AddPredecessor(document, content);
   Check(document.completeDocument(), "complete the report");

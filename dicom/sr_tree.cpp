@@ -13,6 +13,8 @@
 namespace glionode::dicom {
 namespace {
 
+using Code = ReportCode;
+
 /// Concepts that the templates prescribe (PS3.16 TID 1001, 1204, 1500, 1501, 1600, 1602, 4019).
 const Code kReportTitle = {"126000", "DCM", "Imaging Measurement Report"};
 const Code kLanguage = {"121049", "DCM", "Language of Content Item and Descendants"};
@@ -142,13 +144,13 @@ void AddObserver(TreeWriter& tree, const ReportContent& content) {
   tree.AddText(kObserved, kDeviceSerial, content.device_uid);
 }
 
-void AddImageLibrary(TreeWriter& tree, const ReportContent& content, const AnswerCodes& codes) {
+void AddImageLibrary(TreeWriter& tree, const ReportContent& content) {
   tree.OpenContainer(kImageLibrary);  // must be there even when nothing was found
   for (const ReportedSeries& series : content.series) {
     if (series.instances.empty()) continue;
     tree.OpenContainer(kImageLibraryGroup);
     tree.AddCode(kAcquired, kModality, kMagneticResonance);
-    tree.AddCode(kAcquired, kTargetRegion, codes.region);
+    tree.AddCode(kAcquired, kTargetRegion, content.codes.region);
     std::string text = std::string(RoleLabel(series.role)) + ": \"" + FoldToAscii(series.description) + "\"";
     if (!series.why.empty()) text += ". Chosen because: " + FoldToAscii(series.why);
     tree.AddText(kAcquired, kComment, text);
@@ -184,7 +186,7 @@ void AddProbability(TreeWriter& tree, double probability, const Code& finding) {
   tree.Close();
 }
 
-const Code& DecisionCode(Decision decision, const AnswerCodes& codes) {
+const Code& DecisionCode(Decision decision, const ReportCodes& codes) {
   switch (decision) {
     case Decision::kRecurrence:
       return codes.recurrence;
@@ -198,28 +200,28 @@ const Code& DecisionCode(Decision decision, const AnswerCodes& codes) {
   return codes.not_evaluable;
 }
 
-void AddMeasurements(TreeWriter& tree, const ReportContent& content, const AnswerCodes& codes) {
+void AddMeasurements(TreeWriter& tree, const ReportContent& content) {
   tree.OpenContainer(kMeasurements);
   tree.OpenContainer(kMeasurementGroup);
   tree.SetTemplate("1501");
   tree.AddText(kObserved, kTrackingId, "glionode result, revision " + std::to_string(content.revision));
   tree.AddUid(kObserved, kTrackingUid, NamedUid(content.input_key + "|tracking||0"));
-  tree.AddCode(kContains, kFinding, codes.finding);
+  tree.AddCode(kContains, kFinding, content.codes.finding);
   AddAlgorithm(tree, content);
-  tree.AddCode(kModifier, kFindingSite, codes.finding_site);
+  tree.AddCode(kModifier, kFindingSite, content.codes.finding_site);
   // Rounded once, so that the two printed figures add up to one.
   const double necrosis = std::round(1000 * *content.probability_of_necrosis) / 1000;
-  AddProbability(tree, 1 - necrosis, codes.recurrence);
-  AddProbability(tree, necrosis, codes.necrosis);
+  AddProbability(tree, 1 - necrosis, content.codes.recurrence);
+  AddProbability(tree, necrosis, content.codes.necrosis);
   for (const ReportedSeries& series : content.series)
     if (!series.instances.empty()) tree.AddImage(kSourceOfMeasurement, series.instances[series.instances.size() / 2]);
   tree.Close();
   tree.Close();
 }
 
-void AddEvaluations(TreeWriter& tree, const ReportContent& content, const AnswerCodes& codes) {
+void AddEvaluations(TreeWriter& tree, const ReportContent& content) {
   tree.OpenContainer(kQualitativeEvaluations);
-  tree.AddCode(kContains, kConclusion, DecisionCode(content.decision, codes));
+  tree.AddCode(kContains, kConclusion, DecisionCode(content.decision, content.codes));
   for (const Reason& reason : content.reasons)
     tree.AddText(kContains, kComment, std::string(ToText(reason.code)) + ": " + FoldToAscii(reason.text));
   tree.Close();
@@ -227,18 +229,18 @@ void AddEvaluations(TreeWriter& tree, const ReportContent& content, const Answer
 
 }  // namespace
 
-void BuildReportTree(const ReportContent& content, const AnswerCodes& codes, DSRDocumentTree& tree) {
+void BuildReportTree(const ReportContent& content, DSRDocumentTree& tree) {
   TreeWriter writer(tree);
   writer.OpenContainer(kReportTitle);
   writer.SetTemplate("1500");
   writer.AddCode(kModifier, kLanguage, kEnglish);
   AddObserver(writer, content);
-  writer.AddCode(kModifier, kProcedureReported, codes.procedure);
+  writer.AddCode(kModifier, kProcedureReported, content.codes.procedure);
   const std::string revision = RevisionSentence(content);
   writer.AddText(kContains, kComment, (revision.empty() ? "" : revision + " ") + ResultSentences(content));
-  AddImageLibrary(writer, content, codes);
-  if (content.decision != Decision::kNotEvaluable) AddMeasurements(writer, content, codes);
-  AddEvaluations(writer, content, codes);
+  AddImageLibrary(writer, content);
+  if (content.decision != Decision::kNotEvaluable) AddMeasurements(writer, content);
+  AddEvaluations(writer, content);
   writer.Close();
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 // Internal to dicom/: DCMTK types stay in this folder.
 #include "dicom/report_content.h"
-#include "dicom/sr_codes.h"
 
 #include <dcmtk/config/osconfig.h>
 #include <dcmtk/dcmsr/dsrdoctr.h>
@@ -12,6 +11,6 @@ namespace glionode::dicom {
 /// A decision comes with a TID 1501 measurement group that holds the two probabilities; `not evaluable` comes with
 /// Qualitative Evaluations and no number at all (TID 1501 demands one). Throws Error{kInternal} when DCMTK refuses an
 /// item of ours.
-void BuildReportTree(const ReportContent& content, const AnswerCodes& codes, DSRDocumentTree& tree);
+void BuildReportTree(const ReportContent& content, DSRDocumentTree& tree);
 
 }  // namespace glionode::dicom

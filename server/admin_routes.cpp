@@ -96,6 +96,19 @@ AdminResponse Retry(const AdminRequest& request, NodeView& node) {
   return Json(200, {{"retried", node.RetryOutbox(ids)}});
 }
 
+AdminResponse Withdraw(const AdminRequest& request, NodeView& node) {
+  if (request.content_type.rfind("application/json", 0) != 0)
+    return Problem(415, "content_type", "Content-Type must be application/json");
+  const json body = json::parse(request.body, nullptr, false);
+  const auto text = [&](const char* key) {
+    const auto found = body.is_object() ? body.find(key) : body.end();
+    return body.is_object() && found != body.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  if (text("study_uid").empty() || text("reason").empty())
+    return Problem(400, "body", "expected {\"study_uid\": \"1.2\", \"reason\": \"quality\", \"text\": \"why\"}");
+  return Json(200, node.Withdraw(text("study_uid"), text("reason"), text("text")));
+}
+
 AdminResponse Dispatch(const AdminRequest& request, NodeView& node) {
   const Target target = Split(request.target);
   const std::string studies = "/api/v1/studies/";
@@ -115,6 +128,7 @@ AdminResponse Dispatch(const AdminRequest& request, NodeView& node) {
     const int limit = Number(target, "limit", 100, 1, 1000), offset = Number(target, "offset", 0, 0, 1000000000);
     return Json(200, target.path == "/api/v1/studies" ? node.Studies(limit, offset) : node.Outbox(limit, offset));
   }
+  if (target.path == "/api/v1/withdraw") return is_post ? Withdraw(request, node) : only("POST");
   if (target.path == "/api/v1/retry") return is_post ? Retry(request, node) : only("POST");
   if (target.path.rfind(studies, 0) == 0) {
     if (!is_get) return only("GET");

@@ -34,6 +34,8 @@ class NodeView {
   virtual int RetryOutbox(const std::vector<std::int64_t>& ids) = 0;
   virtual int RetryPeer(const std::string& peer_ae) = 0;
   virtual bool RetryStudy(const std::string& study_uid) = 0;  ///< a failed study's job, once more
+  /// Takes the report back; `reason` is quality or patient-safety. {"unsent": 2, "peers": ["PACS"]}
+  virtual nlohmann::json Withdraw(const std::string& study_uid, const std::string& reason, const std::string& text) = 0;
 };
 
 /// Method and path to answer. Pure apart from what `node` does. One error shape: {"error": {"code", "text"}}.

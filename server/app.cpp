@@ -46,7 +46,7 @@ App::App(Settings settings, std::filesystem::path config_file)
       proofs_(database_),
       ingest_(files_, index_, jobs_, clock_, dicom::DeviceUid(files_.NodeId()), [this] { Notify(); }),
       pipeline_(
-          {files_, index_, jobs_, clock_, settings_.node.ae_title,
+          {files_, index_, jobs_, outbox_, clock_, settings_.node.ae_title,
            [this](const WorkerRequest& request, int limit) { return RunWorker(request, limit, cancel_workers_); }},
           settings_.model, settings_.peers),
       watcher_({files_, index_, jobs_, outbox_, ingest_, clock_, Version(),
@@ -67,8 +67,9 @@ App::App(Settings settings, std::filesystem::path config_file)
     LogInfo("app", std::to_string(left) + " unfinished files of an earlier run were removed");
   if (const int jobs = jobs_.ReleaseAbandoned(); jobs > 0)
     LogInfo("app", std::to_string(jobs) + " jobs that an earlier run left are ready again");
+  pipeline_.SetCodes(settings_.codes);
   sender_ = std::make_unique<OutboxWorker>(
-      OutboxWorker::Parts{files_, index_, outbox_, clock_,
+      OutboxWorker::Parts{files_, index_, jobs_, outbox_, clock_,
                           [this](const PeerSettings& peer, const std::vector<dicom::OutgoingObject>& objects) {
                             return dicom::SendObjects(peer, SenderFor(), objects);
                           },
@@ -214,6 +215,7 @@ void App::Reload() {
   sender_->SetPeers(now.peers);
   pipeline_.SetPeers(now.peers);
   pipeline_.SetModel(now.model);
+  pipeline_.SetCodes(now.codes);
   watcher_.SetRules(now.study, now.accept, now.roles);
   {
     const std::lock_guard lock(mutex_);
@@ -222,9 +224,8 @@ void App::Reload() {
     changed_.notify_all();
   }
   LogInfo("app",
-          "the configuration was reloaded: peers, accept and role rules, waiting times, certificates, model and log "
-          "level are "
-          "in force; [node], [dicom] (but for certificates), [admin] and [storage] need a restart");
+          "the configuration was reloaded: peers, accept and role rules, waiting times, codes, certificates, model and "
+          "log level are in force; [node], [dicom] (but for certificates), [admin] and [storage] need a restart");
 }
 
 void App::Stop() {

@@ -53,6 +53,7 @@ class App : public NodeView {
   int RetryOutbox(const std::vector<std::int64_t>& ids) override;
   int RetryPeer(const std::string& peer_ae) override;
   bool RetryStudy(const std::string& study_uid) override;
+  nlohmann::json Withdraw(const std::string& study_uid, const std::string& reason, const std::string& text) override;
 
  private:
   void Sweep();

@@ -79,6 +79,7 @@ storage::InstanceRecord Ingest::Describe(const std::filesystem::path& file,
     record.kind = storage::InstanceKind::kOwn;
   else if (dicom::IsCandidateImage(header))
     record.kind = storage::InstanceKind::kCandidate;
+  record.takes_back = record.kind == storage::InstanceKind::kOther && !header.rejected_instances.empty();
   return record;
 }
 

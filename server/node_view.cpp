@@ -3,6 +3,7 @@
 #include "server/app.h"
 #include "server/metrics.h"
 #include "server/version.h"
+#include "server/withdrawal.h"
 
 namespace glionode::server {
 
@@ -88,10 +89,14 @@ json App::Describe(const storage::StudyRecord& study) const {
               {"revision", study.revision},
               {"first_arrival", study.first_arrival},
               {"last_arrival", study.last_arrival},
+              {"withdrawn", nullptr},
               {"decision", nullptr},
               {"reasons", json::array()},
               {"roles", json::object()},
               {"timings_ms", json::object()}};
+  for (const auto& taken : outbox_.Withdrawals(study.study_uid))
+    if (taken.revision >= study.revision)
+      out["withdrawn"] = {{"at", taken.at}, {"reason", taken.reason}, {"text", taken.text}};
   if (const auto result = jobs_.NewestResult(study.study_uid)) {
     const json stored = json::parse(result->result_json);
     out["decision"] = stored.at("decision");
@@ -156,6 +161,19 @@ int App::RetryPeer(const std::string& peer_ae) {
   const int count = outbox_.RetryPeer(peer_ae, clock_.Wall());
   sender_->Wake();
   return count;
+}
+
+json App::Withdraw(const std::string& study_uid, const std::string& reason, const std::string& text) {
+  const auto known = dicom::RejectionReasonFromText(reason);
+  if (!known) throw Error(ErrorCode::kUsage, "reason: expected quality or patient-safety, found \"" + reason + "\"");
+  if (text.size() > 500) throw Error(ErrorCode::kUsage, "text: at most 500 characters");
+  WithdrawalDone done;
+  sender_->WithoutSending(study_uid, [&] {
+    done = server::Withdraw({files_, index_, jobs_, outbox_, clock_.Wall(), VersionWithCommit()},
+                            {study_uid, *known, text});
+  });
+  sender_->Wake();
+  return {{"unsent", done.unsent}, {"peers", done.peers}};
 }
 
 bool App::RetryStudy(const std::string& study_uid) {

@@ -1,8 +1,10 @@
 #include "server/outbox_worker.h"
 
+#include "config/error.h"
 #include "config/log.h"
 #include "config/sha256.h"
 #include "server/confirmation.h"
+#include "server/study_inputs.h"
 #include "server/study_result.h"
 
 #include <algorithm>
@@ -15,6 +17,8 @@ namespace glionode::server {
 namespace {
 
 constexpr int kRowsAnAssociation = 64;
+/// How long rows wait for a study whose identity is being judged.
+constexpr WallMs kJudgedAgainMs = 5000;
 
 double Random01() {
   thread_local std::mt19937_64 generator(std::random_device{}());
@@ -91,14 +95,75 @@ void OutboxWorker::Run(const std::string& peer_ae) {
 }
 
 int OutboxWorker::SendDue(const PeerSettings& peer) {
-  const auto rows = parts_.outbox.Due(peer.ae_title, parts_.clock.Wall(), kRowsAnAssociation);
-  if (rows.empty()) return 0;
+  std::vector<storage::OutboxRecord> due, rows;
+  std::vector<std::string> studies;
+  {
+    const std::lock_guard lock(mutex_);
+    due = parts_.outbox.Due(peer.ae_title, parts_.clock.Wall(), kRowsAnAssociation);
+    for (const storage::OutboxRecord& row : due) studies.push_back(row.study_uid);
+    sending_.insert(studies.begin(), studies.end());
+  }
+  const auto done = [&] {
+    const std::lock_guard lock(mutex_);
+    for (const std::string& study : studies) sending_.erase(sending_.find(study));
+  };
+  try {
+    rows = UnderPresentIdentity(due);
+    if (!rows.empty()) SendRows(peer, rows);
+  } catch (...) {
+    done();
+    throw;
+  }
+  done();
+  return static_cast<int>(due.size());
+}
+
+void OutboxWorker::SendRows(const PeerSettings& peer, const std::vector<storage::OutboxRecord>& rows) {
   std::vector<dicom::OutgoingObject> objects;
   for (const storage::OutboxRecord& row : rows)
     objects.push_back({parts_.files.Root() / row.object.file, row.object.sop_class_uid, row.object.sop_instance_uid});
   const auto results = parts_.send(peer, objects);
   for (std::size_t i = 0; i < rows.size(); ++i) Record(rows[i], results.at(i), peer);
-  return static_cast<int>(rows.size());
+}
+
+void OutboxWorker::WithoutSending(const std::string& study_uid, const std::function<void()>& work) {
+  const std::lock_guard lock(mutex_);
+  if (sending_.count(study_uid))
+    throw Error(ErrorCode::kBusy, "something of study " + study_uid + " is being sent just now; try again in a minute");
+  work();
+}
+
+std::vector<storage::OutboxRecord> OutboxWorker::UnderPresentIdentity(std::vector<storage::OutboxRecord> rows) {
+  // A patient may have been merged or corrected between the report and its sending (promise 5). A note that takes a
+  // report back goes out in any case.
+  std::map<std::int64_t, std::string> made_under;
+  std::map<std::string, std::vector<std::string>> present;
+  std::vector<storage::OutboxRecord> may_go;
+  for (storage::OutboxRecord& row : rows) {
+    const std::int64_t result = row.object.result_id;
+    if (row.object.kind != "ko" && !made_under.count(result)) {
+      const auto job = parts_.jobs.JobOfResult(result);
+      made_under[result] = job ? InputsFromJson(nlohmann::json::parse(job->inputs_json)).identity : "";
+      present[row.study_uid] = parts_.index.Identities(row.study_uid);
+    }
+    const auto& now = present[row.study_uid];
+    const std::string& then = made_under[result];
+    const bool same = std::find(now.begin(), now.end(), then) != now.end();
+    if (row.object.kind == "ko" || then.empty() || now.empty() || (same && now.size() == 1)) {
+      may_go.push_back(std::move(row));
+    } else if (!same) {
+      const std::string why = "the images name another patient than the report does";
+      parts_.outbox.MarkDead(row.id, storage::OutboxState::kWithdrawn, why);
+      LogWarning("outbox", "object " + row.object.sop_instance_uid + " is not sent: " + why);
+    } else if (const auto study = parts_.index.Find(row.study_uid);
+               study && study->state == storage::StudyState::kReported) {
+      may_go.push_back(std::move(row));  // judged as they are: what names another patient was rejected
+    } else {
+      parts_.outbox.Postpone(row.id, "the study is being judged anew: its images name different patients",
+                             parts_.clock.Wall() + kJudgedAgainMs);
+    }
+  }
+  return may_go;
 }
 
 bool OutboxWorker::FallBack(const storage::OutboxRecord& row, const PeerSettings& peer) {

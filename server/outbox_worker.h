@@ -3,6 +3,7 @@
 #include "config/settings.h"
 #include "dicom/sender.h"
 #include "storage/file_store.h"
+#include "storage/jobs.h"
 #include "storage/outbox.h"
 #include "storage/study_index.h"
 
@@ -28,6 +29,7 @@ class OutboxWorker {
   struct Parts {
     storage::FileStore& files;
     storage::StudyIndex& index;
+    storage::Jobs& jobs;
     storage::Outbox& outbox;
     const Clock& clock;
     Send send;
@@ -44,10 +46,16 @@ class OutboxWorker {
   void Stop();
   /// One round for one peer: what is due goes over one association. Returns how many rows were worked on.
   int SendDue(const PeerSettings& peer);
+  /// Runs `work` while nothing of the study is being sent, and nothing of it starts to be. Throws Error{kBusy} when
+  /// some of it is on its way just now.
+  void WithoutSending(const std::string& study_uid, const std::function<void()>& work);
 
  private:
   void Run(const std::string& peer_ae);
+  void SendRows(const PeerSettings& peer, const std::vector<storage::OutboxRecord>& rows);
   void Record(const storage::OutboxRecord& row, const dicom::SendResult& result, const PeerSettings& peer);
+  /// What of these rows may go out under the identity that the study has now; the others are withdrawn or put off.
+  std::vector<storage::OutboxRecord> UnderPresentIdentity(std::vector<storage::OutboxRecord> rows);
   bool FallBack(const storage::OutboxRecord& row, const PeerSettings& peer);
 
   Parts parts_;
@@ -57,6 +65,7 @@ class OutboxWorker {
   std::uint64_t wakes_ = 0;
   std::map<std::string, PeerSettings> peers_;
   std::map<std::string, std::thread> threads_;
+  std::multiset<std::string> sending_;  ///< studies of which something is on its way
 };
 
 }  // namespace glionode::server

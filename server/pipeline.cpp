@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <ctime>
 #include <fstream>
 #include <sstream>
 #include <unistd.h>
@@ -40,12 +39,24 @@ class StagingFolder {
   std::filesystem::path folder_;
 };
 
-std::string PrintedDateTime(WallMs at) {
-  const std::time_t seconds = at / 1000;
-  std::tm local{};
-  localtime_r(&seconds, &local);
-  char text[32];
-  return std::string(text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", &local));
+/// The peer holds it, or will before it gets anything newer: rows leave in the order of their making.
+bool LeavesBefore(const storage::OutboxRecord& row) {
+  return row.state == storage::OutboxState::kSent || row.state == storage::OutboxState::kConfirmed ||
+         row.state == storage::OutboxState::kPending;
+}
+
+void WriteJobFile(const storage::JobRecord& job, const StudyInputs& inputs, WallMs reported_at,
+                  const std::filesystem::path& folder) {
+  const nlohmann::json text = {{"format", 1},
+                               {"study_uid", job.study_uid},
+                               {"input_key", job.input_key},
+                               {"revision", job.revision},
+                               {"created_at", job.created_at},
+                               {"reported_at", reported_at},
+                               {"inputs", ToJson(inputs)}};
+  std::ofstream out(folder / "job.json", std::ios::binary);
+  out << text.dump(2) << "\n";
+  if (!out.flush()) throw Error(ErrorCode::kOutOfSpace, (folder / "job.json").string() + ": cannot be written");
 }
 
 }  // namespace
@@ -61,6 +72,11 @@ void Pipeline::SetPeers(std::vector<PeerSettings> peers) {
 void Pipeline::SetModel(ModelSettings model) {
   const std::lock_guard lock(mutex_);
   settings_ = std::move(model);
+}
+
+void Pipeline::SetCodes(ReportCodes codes) {
+  const std::lock_guard lock(mutex_);
+  codes_ = std::move(codes);
 }
 
 ModelState Pipeline::Model() const {
@@ -181,34 +197,58 @@ ResultContext Pipeline::ContextFor(const storage::JobRecord& job, const StudyInp
   context.ae_title = parts_.ae_title;
   context.now = parts_.clock.Wall();
   context.revision = job.revision;
-  const auto before = parts_.jobs.NewestResult(job.study_uid);
-  if (job.revision < 2 || !before) return context;
-  for (const storage::ObjectRecord& object : parts_.jobs.Objects(before->id)) {
-    if (object.kind != "sr" || context.predecessor) continue;
-    dicom::Predecessor predecessor{
-        job.study_uid, object.series_uid, object.sop_class_uid, object.sop_instance_uid, {}, {}};
-    predecessor.date_time = PrintedDateTime(before->created_at);
-    predecessor.decision = DecisionFromText(before->decision).value_or(Decision::kNotEvaluable);
-    context.predecessor = predecessor;
+  {
+    const std::lock_guard lock(mutex_);
+    context.codes = codes_;
   }
-  if (const auto old_job = parts_.jobs.Find(before->job_id))
+  std::int64_t job_id = 0;
+  if (job.revision > 1) context.predecessor = PredecessorOf(job.study_uid, job_id);
+  if (!context.predecessor) return context;
+  if (const auto old_job = parts_.jobs.Find(job_id))
     context.revision_reason = DescribeChange(InputsFromJson(nlohmann::json::parse(old_job->inputs_json)), inputs);
   return context;
+}
+
+std::optional<dicom::Predecessor> Pipeline::PredecessorOf(const std::string& study_uid, std::int64_t& job_id) const {
+  // A report that never left (withdrawn while the PACS was away) is nothing that a reader could have before him. Where
+  // nothing is delivered at all, the newest is what was shown here.
+  const auto rows = parts_.outbox.OfStudy(study_uid);
+  const auto leaves = [&](const storage::ObjectRecord& object) {
+    return std::any_of(rows.begin(), rows.end(), [&](const storage::OutboxRecord& row) {
+      return row.object_id == object.id && LeavesBefore(row);
+    });
+  };
+  for (const storage::ResultRecord& before : parts_.jobs.Results(study_uid))
+    for (const storage::ObjectRecord& object : parts_.jobs.Objects(before.id)) {
+      if (object.kind != "sr" || (!rows.empty() && !leaves(object))) continue;
+      dicom::Predecessor predecessor{study_uid, object.series_uid, object.sop_class_uid, object.sop_instance_uid, {},
+                                     {}};
+      predecessor.date_time = LocalTimeText(before.created_at, "%Y-%m-%d %H:%M");
+      predecessor.decision = DecisionFromText(before.decision).value_or(Decision::kNotEvaluable);
+      job_id = before.job_id;
+      return predecessor;
+    }
+  return std::nullopt;
 }
 
 std::vector<storage::NewObject> Pipeline::NewObjects(const std::string& study_uid, const std::string& folder) const {
   const auto study = parts_.index.Find(study_uid);
   std::vector<std::string> receivers;
   std::size_t sr_choice = 0;
+  std::string remembered;  ///< peer whose last accepted class is taken
   {
     const std::lock_guard lock(mutex_);
     for (const PeerSettings& peer : peers_) {
       if (!study || peer.ae_title != study->from_ae) continue;
       if (peer.deliver == "all") receivers.push_back(peer.ae_title);
       sr_choice = peer.sr_class == "comprehensive" ? 1 : peer.sr_class == "enhanced" ? 2 : 0;
+      remembered = peer.sr_class == "auto" ? peer.ae_title : "";
     }
   }
   const WrittenObjects written = ReadObjects(parts_.files.Root() / folder);
+  if (const auto accepted = parts_.outbox.AcceptedSrClass(remembered))
+    for (std::size_t i = 0; i < written.reports.size(); ++i)
+      if (written.reports[i].sop_class_uid == *accepted) sr_choice = i;
   std::vector<storage::NewObject> objects;
   const auto add = [&](const dicom::EncodedObject& object, const char* kind) {
     storage::ObjectRecord record;
@@ -233,6 +273,8 @@ void Pipeline::Finish(const storage::JobRecord& job, const StudyInputs& inputs, 
   const dicom::CaptureViews views = LoadViews(answer, staging / "views.bin");
   std::filesystem::remove(staging / "views.bin");
   WriteResult(result, views, parts_.files.Root() / inputs.source_file, staging);
+  // What a lost index is rebuilt from: the result as already reported, and the input key that it stands for.
+  WriteJobFile(job, inputs, context.now, staging);
   // A crash behind this line finds the folder again under the same input key: the same bytes go out (promise 3).
   const std::string folder = parts_.files.CommitResults(staging, job.study_uid, job.input_key);
   storage::ResultRecord record;

@@ -6,6 +6,7 @@
 #include "server/worker_client.h"
 #include "storage/file_store.h"
 #include "storage/jobs.h"
+#include "storage/outbox.h"
 #include "storage/study_index.h"
 
 #include <atomic>
@@ -39,6 +40,7 @@ class Pipeline {
     storage::FileStore& files;
     storage::StudyIndex& index;
     storage::Jobs& jobs;
+    storage::Outbox& outbox;
     const Clock& clock;
     std::string ae_title;
     std::function<WorkerRun(WorkerRequest, int time_limit_seconds)> run_worker;
@@ -47,6 +49,7 @@ class Pipeline {
 
   void SetPeers(std::vector<PeerSettings> peers);
   void SetModel(ModelSettings model);
+  void SetCodes(ReportCodes codes);
   /// The bundle proves itself by its reference input; while it does not, no job runs.
   void SelfTest();
   ModelState Model() const;
@@ -59,6 +62,7 @@ class Pipeline {
               const std::filesystem::path& staging);
   void Break(const storage::JobRecord& job, const std::string& error);
   WorkerRun Work(WorkerRequest request);
+  std::optional<dicom::Predecessor> PredecessorOf(const std::string& study_uid, std::int64_t& job_id) const;
   ResultContext ContextFor(const storage::JobRecord& job, const StudyInputs& inputs) const;
   std::vector<storage::NewObject> NewObjects(const std::string& study_uid, const std::string& folder) const;
 
@@ -66,6 +70,7 @@ class Pipeline {
   mutable std::mutex mutex_;  ///< of everything below
   ModelSettings settings_;
   std::vector<PeerSettings> peers_;
+  ReportCodes codes_;
   ModelState model_;
   PipelineCounters counters_;
 };

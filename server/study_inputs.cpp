@@ -92,6 +92,7 @@ WorkerRequest MakeRequest(WorkerStep step, const StudyInputs& inputs, const std:
 
 std::string DescribeChange(const StudyInputs& before, const StudyInputs& now) {
   std::vector<std::string> changes;
+  if (now.rejected > before.rejected) changes.push_back("images were rejected in the PACS");
   if (before.identity != now.identity) changes.push_back("the patient identity was corrected");
   for (const Role role : {Role::kT1, Role::kT2, Role::kT1ce}) {
     const auto old_input = before.inputs.find(role), new_input = now.inputs.find(role);
@@ -126,10 +127,15 @@ json ToJson(const StudyInputs& inputs) {
                                         {"why", input.why},
                                         {"instances", instances}};
   }
-  return {{"study_uid", inputs.study_uid},         {"study_date", inputs.study_date},
-          {"identity", inputs.identity},           {"inputs", roles},
-          {"reasons", ToJson(inputs.reasons)},     {"source_file", inputs.source_file},
-          {"selection_key", inputs.selection_key}, {"headers_ms", inputs.headers_ms}};
+  return {{"study_uid", inputs.study_uid},
+          {"study_date", inputs.study_date},
+          {"identity", inputs.identity},
+          {"inputs", roles},
+          {"reasons", ToJson(inputs.reasons)},
+          {"source_file", inputs.source_file},
+          {"selection_key", inputs.selection_key},
+          {"headers_ms", inputs.headers_ms},
+          {"rejected", inputs.rejected}};
 }
 
 StudyInputs InputsFromJson(const json& from) {
@@ -141,6 +147,7 @@ StudyInputs InputsFromJson(const json& from) {
   inputs.source_file = from.at("source_file");
   inputs.selection_key = from.at("selection_key");
   inputs.headers_ms = from.at("headers_ms");
+  if (from.contains("rejected")) inputs.rejected = from.at("rejected");
   for (const auto& [name, item] : from.at("inputs").items()) {
     StudyInput input{item.at("series_uid"), item.at("description"), item.at("why"), {}, {}};
     for (const auto& instance : item.at("instances")) {

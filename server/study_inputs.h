@@ -34,6 +34,7 @@ struct StudyInputs {
   std::vector<Reason> reasons;  ///< missing_role, unsure_role, incomplete_series, geometry, still_arriving
   std::string source_file;      ///< newest selected instance: its patient and study attributes are copied
   std::string selection_key;    ///< names the selected inputs alone (no bundle, no software)
+  int rejected = 0;             ///< images of the study that rejection notes took back
   double headers_ms = 0;        ///< time spent on headers and roles
 };
 

@@ -14,14 +14,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string FormatLocal(WallMs at, const char* format) {
-  const std::time_t seconds = at / 1000;
-  std::tm local{};
-  localtime_r(&seconds, &local);
-  char text[64];
-  return std::string(text, std::strftime(text, sizeof text, format, &local));
-}
-
 json RolesOf(const StudyInputs& inputs, const std::vector<Role>& wanted) {
   json roles = json::object();
   for (const Role role : wanted) {
@@ -58,12 +50,13 @@ dicom::ReportContent ContentFor(const StudyInputs& inputs, const WorkerAnswer& a
   content.device = answer.device;
   content.device_uid = dicom::DeviceUid(context.node_id);
   content.ae_title = context.ae_title;
-  content.content_date = FormatLocal(context.now, "%Y%m%d");
-  content.content_time = FormatLocal(context.now, "%H%M%S");
-  content.timezone = FormatLocal(context.now, "%z");
+  content.content_date = LocalTimeText(context.now, "%Y%m%d");
+  content.content_time = LocalTimeText(context.now, "%H%M%S");
+  content.timezone = LocalTimeText(context.now, "%z");
   content.revision = context.revision;
   content.predecessor = context.predecessor;
   content.revision_reason = context.revision_reason;
+  content.codes = context.codes;
   content.input_key = context.input_key;
   return content;
 }
@@ -102,6 +95,14 @@ void WriteText(const std::filesystem::path& file, const std::string& text) {
 }
 
 }  // namespace
+
+std::string LocalTimeText(WallMs at, const char* format) {
+  const std::time_t seconds = at / 1000;
+  std::tm local{};
+  localtime_r(&seconds, &local);
+  char text[64];
+  return std::string(text, std::strftime(text, sizeof text, format, &local));
+}
 
 StudyResult MakeResult(const StudyInputs& inputs, const WorkerAnswer& answer, const BundleSummary& bundle,
                        const ResultContext& context) {

@@ -15,11 +15,15 @@
 
 namespace glionode::server {
 
+/// A moment in local time, by strftime's format.
+std::string LocalTimeText(WallMs at, const char* format);
+
 /// Whose result it is and what it follows.
 struct ResultContext {
   std::string input_key;
   std::string node_id;  ///< names the device UID
   std::string ae_title;
+  ReportCodes codes;
   WallMs now = 0;
   int revision = 1;
   std::optional<dicom::Predecessor> predecessor;

@@ -2,6 +2,7 @@
 
 #include "config/error.h"
 #include "config/log.h"
+#include "dicom/identity_check.h"
 
 #include <algorithm>
 #include <chrono>
@@ -26,6 +27,7 @@ struct StudyWatcher::Watched {
   std::shared_ptr<const Rules> judged_by;
   std::optional<std::string> accepted_by;
   std::vector<StoredHeader> headers;
+  int rejected = 0;  ///< images that rejection notes took back
   dicom::StudySelection selection;
   double headers_ms = 0;
 };
@@ -107,8 +109,17 @@ bool StudyWatcher::Look(const storage::StudyRecord& study, const std::optional<B
     Judge(study, watched, *rules, wanted);
     watched.judged_by = rules;
   }
+  if (watched.headers.empty() && watched.rejected > 0 && study.accepted) {
+    Park(study, "all_rejected",
+         "rejection notes took back every image of this study; a report that has left stays in the PACS until it is "
+         "withdrawn (glionode withdraw)");
+    return false;
+  }
   if (!watched.accepted_by) {
-    parts_.index.SetState(study.study_uid, storage::StudyState::kIgnored, "no accept rule matches", study.changes);
+    const bool nothing_left = watched.headers.empty() && watched.rejected > 0;
+    parts_.index.SetState(study.study_uid, storage::StudyState::kIgnored,
+                          nothing_left ? "rejection notes took back every image" : "no accept rule matches",
+                          study.changes);
     return false;
   }
   if (!bundle) return false;
@@ -119,19 +130,31 @@ bool StudyWatcher::Look(const storage::StudyRecord& study, const std::optional<B
   return Start(study, watched, *bundle, verdict == WaitingVerdict::kStartStillArriving);
 }
 
-std::vector<StoredHeader> StudyWatcher::LoadHeaders(const std::string& study_uid) const {
+std::vector<StoredHeader> StudyWatcher::LoadHeaders(const std::string& study_uid, int& rejected) const {
+  // IOCM: what a note of this study takes back, in whatever order the two arrive. A note speaks for its own study only.
+  std::set<std::string> taken_back;
+  for (const auto& note : parts_.index.Others(study_uid, dicom::kKeyObjectClass)) {
+    const auto uids = dicom::HeaderFromJson(note.header_json).rejected_instances;
+    taken_back.insert(uids.begin(), uids.end());
+  }
+  rejected = 0;
   auto records = parts_.index.Candidates(study_uid);
   std::stable_sort(records.begin(), records.end(),
                    [](const auto& a, const auto& b) { return a.received_at < b.received_at; });
   std::vector<StoredHeader> headers;
-  for (const auto& record : records) headers.push_back({dicom::HeaderFromJson(record.header_json), record.file});
+  for (const auto& record : records) {
+    if (taken_back.count(record.sop_instance_uid))
+      ++rejected;
+    else
+      headers.push_back({dicom::HeaderFromJson(record.header_json), record.file});
+  }
   return headers;
 }
 
 void StudyWatcher::Judge(const storage::StudyRecord& study, Watched& watched, const Rules& rules,
                          const std::vector<Role>& wanted) {
   const auto start = std::chrono::steady_clock::now();
-  watched.headers = LoadHeaders(study.study_uid);
+  watched.headers = LoadHeaders(study.study_uid, watched.rejected);
   watched.accepted_by.reset();
   for (const StoredHeader& instance : watched.headers)
     if (auto rule = rules.accept.Match(instance.header.attributes, study.from_ae, parts_.clock.Wall())) {
@@ -166,16 +189,22 @@ bool StudyWatcher::Start(const storage::StudyRecord& study, Watched& watched, co
                          bool still_arriving) {
   switch (CheckIdentity(watched.headers)) {
     case IdentityVerdict::kMixed:
-      Park(study, ReasonCode::kMixedIdentity, "images of this study name different patients");
+      Park(study, std::string(ToText(ReasonCode::kMixedIdentity)), "images of this study name different patients");
       return false;
     case IdentityVerdict::kNone:
-      Park(study, ReasonCode::kNoPatientId, "the images carry no Patient ID");
+      Park(study, std::string(ToText(ReasonCode::kNoPatientId)), "the images carry no Patient ID");
       return false;
     case IdentityVerdict::kOne:
       break;
   }
   StudyInputs inputs = CollectInputs(watched.headers, watched.selection);
   inputs.headers_ms = watched.headers_ms;
+  inputs.rejected = watched.rejected;
+  // Nothing that a PACS would refuse, or that nobody could read, is made under this identity.
+  if (const auto problem = dicom::FindIdentityProblem(parts_.files.Root() / inputs.source_file)) {
+    Park(study, problem->code, problem->text);
+    return false;
+  }
   if (still_arriving)
     inputs.reasons.push_back(
         {ReasonCode::kStillArriving, "Images were still arriving when the longest waiting time was over."});
@@ -189,6 +218,7 @@ bool StudyWatcher::Start(const storage::StudyRecord& study, Watched& watched, co
   if (broke()) digests.answer.digests.clear();
   inputs.selection_key = SelectionKey(inputs, digests.answer.digests);
   if (SameAsBefore(study, inputs)) return false;
+  WithdrawOtherIdentity(study, inputs);
 
   storage::JobRecord job;
   job.study_uid = study.study_uid;
@@ -203,12 +233,23 @@ bool StudyWatcher::Start(const storage::StudyRecord& study, Watched& watched, co
   return created.has_value();
 }
 
-void StudyWatcher::Park(const storage::StudyRecord& study, ReasonCode code, const std::string& text) {
-  const std::string why = std::string(ToText(code)) + ": " + text;
+void StudyWatcher::Park(const storage::StudyRecord& study, const std::string& code, const std::string& text) {
+  const std::string why = code + ": " + text;
   if (!parts_.index.SetState(study.study_uid, storage::StudyState::kParked, why, study.changes)) return;
   // What was computed under the identity that is in doubt now must not go out any more (promise 5).
   parts_.outbox.WithdrawUnsent(study.study_uid, why, parts_.clock.Wall());
   LogWarning("watcher", "study " + study.study_uid + " is parked: " + text);
+}
+
+void StudyWatcher::WithdrawOtherIdentity(const storage::StudyRecord& study, const StudyInputs& inputs) {
+  for (const storage::JobRecord& job : parts_.jobs.OfStudy(study.study_uid)) {
+    if (job.state != storage::JobState::kDone) continue;
+    if (InputsFromJson(nlohmann::json::parse(job.inputs_json)).identity == inputs.identity) return;
+    const std::string why = "the patient identity was corrected before this was sent";
+    if (parts_.outbox.WithdrawUnsent(study.study_uid, why, parts_.clock.Wall()) > 0)
+      LogInfo("watcher", "study " + study.study_uid + ": unsent results are withdrawn, " + why);
+    return;
+  }
 }
 
 bool StudyWatcher::SameAsBefore(const storage::StudyRecord& study, const StudyInputs& inputs) {

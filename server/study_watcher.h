@@ -54,10 +54,13 @@ class StudyWatcher {
   struct Watched;
   struct Rules;
   bool Look(const storage::StudyRecord& study, const std::optional<BundleSummary>& bundle);
-  std::vector<StoredHeader> LoadHeaders(const std::string& study_uid) const;
+  /// Candidate images in the order of their arrival, without those that a rejection note took back.
+  std::vector<StoredHeader> LoadHeaders(const std::string& study_uid, int& rejected) const;
   void Judge(const storage::StudyRecord& study, Watched& watched, const Rules& rules, const std::vector<Role>& wanted);
   bool Start(const storage::StudyRecord& study, Watched& watched, const BundleSummary& bundle, bool still_arriving);
-  void Park(const storage::StudyRecord& study, ReasonCode code, const std::string& text);
+  void Park(const storage::StudyRecord& study, const std::string& code, const std::string& text);
+  /// The newest report was made under another identity: what of it has not left will not.
+  void WithdrawOtherIdentity(const storage::StudyRecord& study, const StudyInputs& inputs);
   bool SameAsBefore(const storage::StudyRecord& study, const StudyInputs& inputs);
 
   Parts parts_;

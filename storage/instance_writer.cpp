@@ -28,7 +28,8 @@ const char kTouch[] =
     "why = CASE WHEN state IN ('failed', 'parked', 'ignored') THEN '' ELSE why END, "
     "state = CASE WHEN state IN ('reported', 'failed', 'parked', 'ignored') THEN 'receiving' ELSE state END";
 
-// A study that lost an image, or whose image is no candidate any more: changed as well, but nobody sent it anything.
+// A study that lost an image (a rejection note took it back, too), or whose image is no candidate any more: changed as
+// well, but nobody sent it anything.
 const char kTouchLoser[] =
     "UPDATE studies SET changes = changes + 1, last_arrival = :last, "
     "first_arrival = CASE WHEN state IN ('reported', 'failed', 'parked', 'ignored') "
@@ -76,6 +77,10 @@ void InstanceWriter::Insert(long long version, bool current) {
 
 void InstanceWriter::TouchStudy() { touch_.execute(true); }
 
+void InstanceWriter::TouchLoser(const std::string& study_uid) {
+  Execute(session_, kTouchLoser, {Text(received_at_), Text(received_at_), study_uid});
+}
+
 AddResult InstanceWriter::Add(const InstanceRecord& instance) {
   instance_ = instance;
   kind_ = Word(instance.kind);
@@ -87,6 +92,7 @@ AddResult InstanceWriter::Add(const InstanceRecord& instance) {
   if (!known.any) {
     Insert(1, true);
     if (is_candidate) TouchStudy();
+    if (instance.takes_back) TouchLoser(instance.study_uid);
     return AddResult::kNew;
   }
   const bool same_study = known.current_study == instance.study_uid;
@@ -101,8 +107,8 @@ AddResult InstanceWriter::Add(const InstanceRecord& instance) {
   Execute(session_, "UPDATE instances SET current = 0 WHERE id = :id", {Text(known.current_id)});
   Insert(known.newest_version + 1, true);
   if (is_candidate) TouchStudy();
-  if (known.current_is_candidate && !(is_candidate && same_study))
-    Execute(session_, kTouchLoser, {Text(instance.received_at), Text(instance.received_at), known.current_study});
+  if (instance.takes_back) TouchLoser(instance.study_uid);
+  if (known.current_is_candidate && !(is_candidate && same_study)) TouchLoser(known.current_study);
   return AddResult::kNewVersion;
 }
 

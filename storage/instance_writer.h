@@ -27,6 +27,7 @@ class InstanceWriter {
   Known Lookup();
   void Insert(long long version, bool current);
   void TouchStudy();
+  void TouchLoser(const std::string& study_uid);
 
   soci::session& session_;
   // Targets and sources of the prepared statements: they are bound to these places.

@@ -251,6 +251,15 @@ std::vector<JobRecord> Jobs::OfStudy(const std::string& study_uid) const {
   return jobs;
 }
 
+std::vector<ResultRecord> Jobs::Results(const std::string& study_uid) const {
+  std::vector<ResultRecord> results;
+  database_.Read([&](soci::session& session) {
+    results =
+        SelectAll<ResultRow>(session, kResultColumns + " WHERE study_uid = :study ORDER BY revision DESC", {study_uid});
+  });
+  return results;
+}
+
 std::optional<ResultRecord> Jobs::NewestResult(const std::string& study_uid) const {
   std::optional<ResultRecord> found;
   database_.Read([&](soci::session& session) {
@@ -286,6 +295,15 @@ bool Jobs::IsOwnObject(const std::string& sop_instance_uid) const {
                .empty();
   });
   return own;
+}
+
+std::optional<JobRecord> Jobs::JobOfResult(std::int64_t result_id) const {
+  std::optional<JobRecord> found;
+  database_.Read([&](soci::session& session) {
+    found = SelectFirst<JobRow>(session, kJobColumns + " WHERE id = (SELECT job_id FROM results WHERE id = :id)",
+                                {Text(result_id)});
+  });
+  return found;
 }
 
 int Jobs::CountReady() const {

@@ -60,12 +60,16 @@ class Jobs {
   std::optional<JobRecord> Find(std::int64_t job_id) const;
   /// Newest first.
   std::vector<JobRecord> OfStudy(const std::string& study_uid) const;
+  /// Newest first.
+  std::vector<ResultRecord> Results(const std::string& study_uid) const;
   std::optional<ResultRecord> NewestResult(const std::string& study_uid) const;
   std::optional<ResultRecord> ResultByKey(const std::string& input_key) const;
   /// In the order in which they were given to Finish.
   std::vector<ObjectRecord> Objects(std::int64_t result_id) const;
   /// Is this one of our own SOP Instance UIDs?
   bool IsOwnObject(const std::string& sop_instance_uid) const;
+  /// The identity-bearing inputs of a result: those of its job.
+  std::optional<JobRecord> JobOfResult(std::int64_t result_id) const;
   int CountReady() const;
 
  private:

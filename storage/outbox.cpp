@@ -60,6 +60,28 @@ void Outbox::MarkSent(std::int64_t id, const std::string& status, WallMs now, st
               "FROM outbox WHERE id = :id AND state = 'sent' "
               "ON CONFLICT (outbox_id) DO UPDATE SET ask_at = excluded.ask_at, confirm_by = excluded.confirm_by",
               {Text(now), Text(*confirm_by), Text(id)});
+    Execute(
+        session,
+        "INSERT INTO accepted_sr_class (peer_ae, sop_class_uid, at) SELECT b.peer_ae, o.sop_class_uid, b.changed_at "
+        "FROM outbox b JOIN objects o ON o.id = b.object_id WHERE b.id = :id AND o.kind = 'sr' "
+        "ON CONFLICT (peer_ae) DO UPDATE SET sop_class_uid = excluded.sop_class_uid, at = excluded.at",
+        {Text(id)});
+  });
+}
+
+std::optional<std::string> Outbox::AcceptedSrClass(const std::string& peer_ae) const {
+  std::optional<std::string> found;
+  database_.Read([&](soci::session& session) {
+    found =
+        SelectFirst<WordRow>(session, "SELECT sop_class_uid FROM accepted_sr_class WHERE peer_ae = :peer", {peer_ae});
+  });
+  return found;
+}
+
+void Outbox::Postpone(std::int64_t id, const std::string& why, WallMs next_try) {
+  database_.Write([&](soci::session& session) {
+    Execute(session, "UPDATE outbox SET last_status = :why, next_try = :next WHERE id = :id AND state = 'pending'",
+            {why, Text(next_try), Text(id)});
   });
 }
 
@@ -116,6 +138,48 @@ int Outbox::WithdrawUnsent(const std::string& study_uid, const std::string& why,
                       {why, Text(now), study_uid});
   });
   return static_cast<int>(changed);
+}
+
+int Outbox::Withdraw(const WithdrawalRecord& withdrawal, const std::vector<NewObject>& notes) {
+  std::int64_t changed = 0;
+  const std::string now = Text(withdrawal.at);
+  database_.Write([&](soci::session& session) {
+    changed = Execute(session,
+                      "UPDATE outbox SET state = 'withdrawn', last_status = :why, changed_at = :now "
+                      "WHERE study_uid = :study AND state IN ('pending', 'dead', 'parked')",
+                      {"withdrawn by hand: " + withdrawal.reason, now, withdrawal.study_uid});
+    for (const NewObject& note : notes) {
+      const ObjectRecord& object = note.object;
+      Execute(session,
+              "INSERT INTO objects (result_id, sop_class_uid, sop_instance_uid, series_uid, file, sha256, kind) VALUES "
+              "(:result, :class, :uid, :series, :file, :sha256, :kind)",
+              {Text(object.result_id), object.sop_class_uid, object.sop_instance_uid, object.series_uid, object.file,
+               object.sha256, object.kind});
+      const std::int64_t object_id = LastId(session);
+      for (const std::string& peer : note.peers)
+        Execute(session,
+                "INSERT INTO outbox (object_id, study_uid, peer_ae, state, attempts, next_try, created_at, changed_at, "
+                "last_status) VALUES (:object, :study, :peer, 'pending', 0, :next, :created, :changed, '')",
+                {Text(object_id), withdrawal.study_uid, peer, now, now, now});
+    }
+    Execute(
+        session,
+        "INSERT INTO withdrawals (study_uid, revision, reason, text, at) VALUES (:study, :revision, :reason, :text, "
+        ":at)",
+        {withdrawal.study_uid, Text(withdrawal.revision), withdrawal.reason, withdrawal.text, now});
+  });
+  return static_cast<int>(changed);
+}
+
+std::vector<WithdrawalRecord> Outbox::Withdrawals(const std::string& study_uid) const {
+  std::vector<WithdrawalRecord> found;
+  database_.Read([&](soci::session& session) {
+    found = SelectAll<WithdrawalRow>(
+        session,
+        std::string("SELECT ") + WithdrawalRow::kColumns + " FROM withdrawals WHERE study_uid = :study ORDER BY id",
+        {study_uid});
+  });
+  return found;
 }
 
 void Outbox::ReplaceObject(std::int64_t id, const ObjectRecord& other, WallMs now) {

@@ -1,5 +1,6 @@
 #pragma once
 #include "storage/database.h"
+#include "storage/jobs.h"
 #include "storage/records.h"
 
 #include <optional>
@@ -16,8 +17,9 @@ class Outbox {
   std::vector<OutboxRecord> Due(const std::string& peer_ae, WallMs now, int limit) const;
   std::vector<std::string> PeersWithPending() const;
   std::optional<WallMs> NextTry() const;
-  /// The peer answered Success (attempts + 1). Said of any row, a withdrawn one too: it is what happened. With
-  /// `confirm_by`, proof is wanted until then (storage/proofs.h), and the peer is asked for it at once.
+  /// The peer answered Success (attempts + 1). The class of a report is remembered as the one that the peer takes. Said
+  /// of any row, a withdrawn one too: it is what happened. With `confirm_by`, proof is wanted until then
+  /// (storage/proofs.h), and the peer is asked for it at once.
   void MarkSent(std::int64_t id, const std::string& status, WallMs now, std::optional<WallMs> confirm_by = {});
   /// Transient: attempts + 1, tried again at `next_try`. Only a pending row changes.
   void MarkRetry(std::int64_t id, const std::string& status, WallMs next_try);
@@ -30,6 +32,16 @@ class Outbox {
   int RetryPeer(const std::string& peer_ae, WallMs now);
   /// What has not been sent of a study (pending, dead, parked) will never be. How many rows.
   int WithdrawUnsent(const std::string& study_uid, const std::string& why, WallMs now);
+  /// The report is taken back, in one transaction: what has not been sent of the study never will be, each of `notes`
+  /// (with the result_id that it belongs to) becomes an object with a pending row, and the withdrawal is on record.
+  /// Returns how many rows will not be sent.
+  int Withdraw(const WithdrawalRecord& withdrawal, const std::vector<NewObject>& notes);
+  /// Oldest first.
+  std::vector<WithdrawalRecord> Withdrawals(const std::string& study_uid) const;
+  /// Puts a pending row off without counting an attempt.
+  void Postpone(std::int64_t id, const std::string& why, WallMs next_try);
+  /// The class of the last report that the peer took; empty: none yet.
+  std::optional<std::string> AcceptedSrClass(const std::string& peer_ae) const;
   /// The peer offers no context for the SR's class: one transaction adds the other encoding as a new object with a
   /// pending row and withdraws this one. The new object belongs to the same result, whatever `other` says; one that
   /// exists under its SOP Instance UID already (made for another peer) is used as it is. Error{kNotFound} for an

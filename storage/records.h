@@ -57,6 +57,7 @@ struct InstanceRecord {
   std::string header_json;  ///< opaque here (dicom::InstanceHeader)
   std::string identity;     ///< opaque comparable text; "" when the object names no patient
   bool current = true;      ///< false: another version of the same UID arrived later
+  bool takes_back = false;  ///< a rejection note: adding it has its study judged anew; not stored, false when read
 };
 
 /// What the current version of an instance is made of.
@@ -113,7 +114,15 @@ struct ObjectRecord {
   std::string sop_class_uid, sop_instance_uid, series_uid;
   std::string file;    ///< relative to the data folder
   std::string sha256;  ///< of the file
-  std::string kind;    ///< sr or sc
+  std::string kind;    ///< sr, sc or ko (a rejection note of ours)
+};
+
+/// A report that was taken back.
+struct WithdrawalRecord {
+  std::string study_uid;
+  int revision = 0;  ///< this one and all before it
+  std::string reason, text;
+  WallMs at = 0;
 };
 
 struct OutboxRecord {

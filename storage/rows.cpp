@@ -123,6 +123,22 @@ ObjectRecord ObjectRow::Take() {
   return record;
 }
 
+const char WithdrawalRow::kColumns[] = "study_uid, revision, reason, text, at";
+
+void WithdrawalRow::Bind(soci::statement& statement) {
+  statement.exchange(soci::into(record_.study_uid));
+  statement.exchange(soci::into(revision_));
+  statement.exchange(soci::into(record_.reason));
+  statement.exchange(soci::into(record_.text));
+  statement.exchange(soci::into(at_));
+}
+
+WithdrawalRecord WithdrawalRow::Take() {
+  record_.revision = static_cast<int>(revision_);
+  record_.at = at_;
+  return record_;
+}
+
 const char OutboxRow::kColumns[] =
     "o.id, o.result_id, o.sop_class_uid, o.sop_instance_uid, o.series_uid, o.file, o.sha256, o.kind, "
     "b.id, b.object_id, b.study_uid, b.peer_ae, b.state, b.attempts, b.next_try, b.created_at, b.last_status";

@@ -83,6 +83,16 @@ struct ObjectRow {
   long long id_ = 0, result_id_ = 0;
 };
 
+struct WithdrawalRow {
+  static const char kColumns[];
+  void Bind(soci::statement& statement);
+  WithdrawalRecord Take();
+
+ private:
+  WithdrawalRecord record_;
+  long long revision_ = 0, at_ = 0;
+};
+
 struct OutboxRow {
   static const char kColumns[];  ///< of `outbox` as b joined with `objects` as o
   void Bind(soci::statement& statement);

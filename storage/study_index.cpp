@@ -174,6 +174,29 @@ std::vector<InstanceRecord> StudyIndex::Candidates(const std::string& study_uid)
   return instances;
 }
 
+std::vector<InstanceRecord> StudyIndex::Others(const std::string& study_uid, const std::string& sop_class_uid) const {
+  std::vector<InstanceRecord> instances;
+  database_.Read([&](soci::session& session) {
+    instances = SelectAll<InstanceRow>(session,
+                                       kInstanceColumns +
+                                           " WHERE study_uid = :study AND kind = 'other' AND current = 1 AND "
+                                           "sop_class_uid = :class ORDER BY sop_instance_uid",
+                                       {study_uid, sop_class_uid});
+  });
+  return instances;
+}
+
+std::vector<std::string> StudyIndex::Identities(const std::string& study_uid) const {
+  std::vector<std::string> identities;
+  database_.Read([&](soci::session& session) {
+    identities = SelectAll<WordRow>(session,
+                                    "SELECT DISTINCT identity FROM instances WHERE study_uid = :study AND "
+                                    "kind = 'candidate' AND current = 1 ORDER BY identity",
+                                    {study_uid});
+  });
+  return identities;
+}
+
 bool StudyIndex::SetState(const std::string& study_uid, StudyState state, const std::string& why,
                           std::int64_t expected_changes) {
   bool written = false;

@@ -43,10 +43,12 @@ class StudyIndex {
   ///   starts the next round (first_arrival);
   /// - ready: stays ready; Jobs::Claim drops the stale job and sends the study back to receiving;
   /// - receiving: goes on.
-  /// Other kinds never make or touch a study. An image that comes again under another study, or turns from candidate
-  /// into something else, changes the study that it left too (changes + 1, but `ignored` stays ignored).
-  /// Only the bytes of the current version count as a duplicate: older bytes that come again are the newest version.
-  /// After kDuplicate with a file of its own, the file is of no use if HasFile says no (FileStore::RemoveInstance).
+  /// Other kinds never make or touch a study, but a rejection note (takes_back) changes the one that it belongs to, if
+  /// it is there: changes + 1, back to receiving unless it is ignored. An image that comes again under another study,
+  /// or turns from candidate into something else, changes the study that it left too (changes + 1, but `ignored` stays
+  /// ignored). Only the bytes of the current version count as a duplicate: older bytes that come again are the newest
+  /// version. After kDuplicate with a file of its own, the file is of no use if HasFile says no
+  /// (FileStore::RemoveInstance).
   AddResult Add(const InstanceRecord& instance);
   /// Many at once, in one transaction (the sweep, group commits): all or, if it throws, none. In order; later ones of
   /// one UID are newer.
@@ -65,6 +67,11 @@ class StudyIndex {
   /// All versions of the current instances that have come with more than one content, oldest first.
   std::vector<InstanceRecord> Versions(const std::string& study_uid) const;
   std::vector<InstanceRecord> Candidates(const std::string& study_uid) const;
+  /// Current objects of one SOP class in a study that are neither candidates nor ours.
+  std::vector<InstanceRecord> Others(const std::string& study_uid, const std::string& sop_class_uid) const;
+
+  /// The distinct identities of a study's current candidate images.
+  std::vector<std::string> Identities(const std::string& study_uid) const;
 
   /// A judgement of the watcher. Compare-and-set on `changes`: false if an image arrived in between or the study does
   /// not exist (nothing is written then). `why` replaces the old one. kReceiving means accepted (`accepted` is set) and

@@ -1,5 +1,6 @@
 #include "config/clock.h"
 #include "config/error.h"
+#include "dicom/identity_check.h"
 #include "server/commands/commands.h"
 #include "server/commands/role_options.h"
 #include "server/dicom_folder.h"
@@ -41,13 +42,14 @@ WorkerAnswer Ask(WorkerRequest request, const ClassifyOptions& options) {
 }
 
 /// The identity codes park a study in the node; here they end the run: no decision, no objects.
-int Refuse(const ClassifyOptions& options, const std::string& study_uid, ReasonCode code, const std::string& text) {
+int Refuse(const ClassifyOptions& options, const std::string& study_uid, const std::string& code,
+           const std::string& text) {
   const json result = {{"study_uid", study_uid},
                        {"decision", nullptr},
-                       {"reasons", ToJson(std::vector<Reason>{{code, text}})},
+                       {"reasons", json::array({json{{"code", code}, {"text", text}}})},
                        {"software", VersionWithCommit()}};
   std::ofstream(fs::path(options.out) / "result.json") << result.dump(2) << "\n";
-  std::cerr << "glionode: study " << study_uid << ": " << ToText(code) << ": " << text << "\n";
+  std::cerr << "glionode: study " << study_uid << ": " << code << ": " << text << "\n";
   return 1;
 }
 
@@ -71,10 +73,11 @@ int Classify(const ClassifyOptions& options) {
   fs::create_directories(options.out);
   switch (CheckIdentity(instances)) {
     case IdentityVerdict::kMixed:
-      return Refuse(options, study_uid, ReasonCode::kMixedIdentity,
+      return Refuse(options, study_uid, std::string(ToText(ReasonCode::kMixedIdentity)),
                     "The images of this study name different patients.");
     case IdentityVerdict::kNone:
-      return Refuse(options, study_uid, ReasonCode::kNoPatientId, "The images carry no Patient ID.");
+      return Refuse(options, study_uid, std::string(ToText(ReasonCode::kNoPatientId)),
+                    "The images carry no Patient ID.");
     case IdentityVerdict::kOne:
       break;
   }
@@ -83,6 +86,8 @@ int Classify(const ClassifyOptions& options) {
   const auto selecting = std::chrono::steady_clock::now();
   StudyInputs inputs = CollectInputs(instances, Select(instances, tested.bundle->sequences, site));
   inputs.headers_ms = reading_ms + Milliseconds(selecting);
+  if (const auto problem = dicom::FindIdentityProblem(inputs.source_file))
+    return Refuse(options, study_uid, problem->code, problem->text);
 
   WorkerRequest request = MakeRequest(WorkerStep::kEvaluate, inputs, "");
   request.out_dir = options.out;

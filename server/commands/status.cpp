@@ -82,12 +82,45 @@ void AddQuery(CLI::App& app, int& exit_code, const char* name, const char* help,
   });
 }
 
+void AddWithdraw(CLI::App& app, int& exit_code) {
+  auto* withdraw = app.add_subcommand(
+      "withdraw",
+      "Take a study's report back: what has not been sent never will be, and the PACS that has it gets a Key Object "
+      "rejection note (IHE IOCM). glionode withdraw 1.2.840.1 --reason quality --text \"wrong series\" --config FILE");
+  auto config = std::make_shared<std::string>();
+  auto study = std::make_shared<std::string>();
+  auto reason = std::make_shared<std::string>();
+  auto text = std::make_shared<std::string>();
+  withdraw->add_option("study", *study, "Study Instance UID")->required();
+  withdraw
+      ->add_option("--reason", *reason,
+                   "quality (113001: may stay visible to those who look for it) or patient-safety (113037: must not be "
+                   "seen any more)")
+      ->required()
+      ->check(CLI::IsMember({"quality", "patient-safety"}));
+  withdraw->add_option("--text", *text, "why, in a sentence that the PACS keeps; it must name no patient");
+  withdraw->add_option("--config", *config, "configuration file of the running node")->required();
+  withdraw->callback([=, &exit_code] {
+    exit_code = Guarded([&] {
+      const json done =
+          Ask(*config, "POST", "/api/v1/withdraw", {{"study_uid", *study}, {"reason", *reason}, {"text", *text}});
+      std::cout << "withdrawn: " << done.value("unsent", 0) << " objects will not be sent";
+      for (const auto& peer : done["peers"]) std::cout << "; " << peer.get<std::string>() << " gets a rejection note";
+      std::cout << "\n";
+      if (done["peers"].empty()) std::cout << "Nothing of this report has left, so there is nothing to reject.\n";
+      return 0;
+    });
+  });
+}
+
 }  // namespace
 
 void AddStatus(CLI::App& app, int& exit_code) {
   AddQuery(app, exit_code, "status", "What the running node does now.", "/api/v1/status", PrintStatus);
   AddQuery(app, exit_code, "studies", "The newest studies with state and decision.", "/api/v1/studies", PrintStudies);
   AddQuery(app, exit_code, "outbox", "What was sent, what waits, and why.", "/api/v1/outbox", PrintOutbox);
+
+  AddWithdraw(app, exit_code);
 
   auto* retry = app.add_subcommand(
       "retry",

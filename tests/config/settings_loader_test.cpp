@@ -308,6 +308,41 @@ TEST_F(SettingsLoaderTest, MistakesInRoleRules) {
   EXPECT_EQ(Errors(misspelt), 0);
 }
 
+TEST_F(SettingsLoaderTest, CodesOfTheSite) {
+  const auto loaded =
+      Load(With("[codes]\nrecurrence = { value = \"C38155\", scheme = \"NCIt\", meaning = \"Recurrent Disease\" }\n"
+                "necrosis = { value = \"N1\", scheme = \"99SITE\", meaning = \"Necrosis\" }\n"));
+  ASSERT_TRUE(loaded.settings);
+  EXPECT_EQ(loaded.settings->codes.recurrence.value, "C38155");
+  EXPECT_EQ(loaded.settings->codes.recurrence.scheme, "NCIt");
+  EXPECT_EQ(loaded.settings->codes.recurrence.meaning, "Recurrent Disease");
+  EXPECT_EQ(loaded.settings->codes.necrosis.scheme, "99SITE");
+  EXPECT_EQ(loaded.settings->codes.finding.value, ReportCodes().finding.value);
+}
+
+TEST_F(SettingsLoaderTest, MistakesInCodes) {
+  const auto finding = [&](const std::string& line) { return Findings(With("[codes]\n" + line + "\n")); };
+  EXPECT_THAT(finding("necrosis = \"445145001\""), HasSubstr("codes.necrosis: expected { value"));
+  EXPECT_THAT(finding("necrosis = { value = \"1\", scheme = \"SCT\" }"), HasSubstr("meaning is missing"));
+  EXPECT_THAT(finding("necrosis = { value = \"12345678901234567\", scheme = \"SCT\", meaning = \"x\" }"),
+              HasSubstr("codes.necrosis.value: expected 1 to 16 characters"));
+  EXPECT_THAT(finding("necrosis = { value = \"1\", scheme = \"SCT\", meaning = \"" + std::string(65, 'x') + "\" }"),
+              HasSubstr("codes.necrosis.meaning: expected 1 to 64 characters"));
+  EXPECT_THAT(finding("necrosis = { value = \"1\", scheme = \"SCT\", meaning = \"NÃ©"
+                      "crose\" }"),
+              HasSubstr("of ASCII"));
+  EXPECT_THAT(finding("necrosis = { value = 'a\\b', scheme = \"SCT\", meaning = \"x\" }"),
+              HasSubstr("without a backslash"));
+  EXPECT_THAT(finding("necrosis = { value = \"1\", scheme = \"NCIT\", meaning = \"x\" }"),
+              HasSubstr("is no coding scheme of PS3.16 table 8-1; private ones begin with 99 (did you mean NCIt?)"));
+  EXPECT_THAT(finding("necrosis = { value = \"1\", scheme = \"SCT\", meaning = \"x\", version = \"2\" }"),
+              HasSubstr("unknown key codes.necrosis.version"));
+  EXPECT_THAT(finding("necrosis = { value = \"25173007\", scheme = \"SCT\", meaning = \"x\" }"),
+              HasSubstr("codes.recurrence and codes.necrosis are the same"));
+  EXPECT_THAT(finding("necrosis = { value = \"1\", scheme = \"SCT\", meaning = \"Recurrent tumor\" }"),
+              HasSubstr("codes.recurrence and codes.necrosis are the same"));
+}
+
 TEST_F(SettingsLoaderTest, Warnings) {
   fs::create_directories(folder_ / "data");
   fs::create_directories(folder_ / "bundle");
@@ -361,6 +396,13 @@ TEST_F(ExampleTest, LoadsWithoutErrorsAndShowsTheDefaults) {
   EXPECT_EQ(shown.admin.bind, defaults.admin.bind);
   EXPECT_EQ(shown.admin.port, defaults.admin.port);
   EXPECT_EQ(shown.storage.min_free_gib, defaults.storage.min_free_gib);
+  const auto same = [](const ReportCode& a, const ReportCode& b) {
+    return a.value == b.value && a.scheme == b.scheme && a.meaning == b.meaning;
+  };
+  for (const auto code :
+       {&ReportCodes::finding, &ReportCodes::finding_site, &ReportCodes::region, &ReportCodes::recurrence,
+        &ReportCodes::necrosis, &ReportCodes::indeterminate, &ReportCodes::not_evaluable, &ReportCodes::procedure})
+    EXPECT_TRUE(same(shown.codes.*code, defaults.codes.*code));
   ASSERT_EQ(shown.peers.size(), 1u);
   EXPECT_EQ(shown.peers[0].port, PeerSettings().port);
   EXPECT_EQ(shown.peers[0].sr_class, PeerSettings().sr_class);

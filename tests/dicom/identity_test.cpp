@@ -1,4 +1,5 @@
 #include "config/error.h"
+#include "dicom/identity_check.h"
 #include "results_fixture.h"
 
 namespace glionode::dicom {
@@ -122,6 +123,87 @@ TEST_F(IdentityTest, NoObjectIsMadeWithoutAPatientId) {
     EXPECT_THROW(WriteAll(source), Error);
   }
   EXPECT_THROW(WriteAll(folder_ / "absent.dcm"), Error);
+}
+
+TEST_F(IdentityTest, AnIdentityThatNoObjectMayCarryIsFoundAndNothingIsMade) {
+  struct Bad {
+    const char* title;
+    ResultsTest::Edit edit;
+    const char* code;
+  };
+  const auto put = [](const DcmTagKey& tag, const std::string& value) {
+    return
+        [tag, value](DcmDataset& data) { data.putAndInsertOFStringArray(tag, OFString(value.c_str(), value.size())); };
+  };
+  const std::vector<Bad> cases = {
+      {"no id", put(DCM_PatientID, " "), "no_patient_id"},
+      {"long id", put(DCM_PatientID, std::string(65, '7')), "illegal_identity"},
+      {"two ids", put(DCM_PatientID, "1\\2"), "illegal_identity"},
+      {"control character", put(DCM_PatientID, "1\x02"), "illegal_identity"},
+      {"long name", put(DCM_PatientName, std::string(65, 'N')), "illegal_identity"},
+      {"four groups", put(DCM_PatientName, "A=B=C=D"), "illegal_identity"},
+      {"long issuer", put(DCM_IssuerOfPatientID, std::string(65, 'I')), "illegal_identity"},
+      {"unknown set with text in it", put(DCM_SpecificCharacterSet, "LATIN1"), "illegal_identity"}};
+  for (const Bad& bad : cases) {
+    const auto source = WriteSource("bad.dcm", bad.edit);
+    const auto problem = FindIdentityProblem(source);
+    ASSERT_TRUE(problem) << bad.title;
+    EXPECT_EQ(problem->code, bad.code) << bad.title;
+    for (const char* secret : {"777", "NNN", "LATIN1", "Nils"})
+      EXPECT_EQ(problem->text.find(secret), std::string::npos) << problem->text;
+    EXPECT_THROW(WriteAll(source), Error) << bad.title;
+  }
+  EXPECT_FALSE(FindIdentityProblem(source_));
+}
+
+TEST_F(IdentityTest, LongNamesInManyBytesAreCountedInCharacters) {
+  const auto legal = [&](const char* character_set, const std::string& name) {
+    return !FindIdentityProblem(WriteSource("long.dcm", [&](DcmDataset& data) {
+      data.putAndInsertString(DCM_SpecificCharacterSet, character_set);
+      data.putAndInsertString(DCM_PatientName, name.c_str());
+      data.putAndInsertString(DCM_StudyDescription, "x");
+    }));
+  };
+  std::string utf8, gb, japanese = "\x1B$B";
+  for (int i = 0; i < 60; ++i) utf8 += "\xE7\x8E\x8B", gb += "\xCD\xF5", japanese += ";3";
+  EXPECT_TRUE(legal("ISO_IR 192", utf8 + "="));
+  EXPECT_TRUE(legal("GB18030", gb));
+  EXPECT_TRUE(legal("\\ISO 2022 IR 87", japanese + "\x1B(B"));
+  EXPECT_FALSE(legal("ISO_IR 192", utf8 + utf8));
+  EXPECT_FALSE(legal("GB18030", gb + gb));
+  EXPECT_FALSE(legal("\\ISO 2022 IR 87", japanese + ";3;3;3;3;3;3;3\x1B(B"));
+}
+
+TEST_F(IdentityTest, RequiredValuesThatBreakTheirTypeBecomeEmpty) {
+  const auto source = WriteSource("odd.dcm", [](DcmDataset& data) {
+    data.putAndInsertString(DCM_PatientBirthDate, "unknown");
+    data.putAndInsertString(DCM_PatientSex, "W");
+    data.putAndInsertString(DCM_AccessionNumber, "ACC-2026-0000000000042");  // SH holds 16
+    data.putAndInsertString(DCM_StudyID, "1\\2");
+    data.putAndInsertString(DCM_StudyTime, "25:00");
+  });
+  for (const std::filesystem::path& file : WriteAll(source)) {
+    ReadBack ours(file);
+    for (const DcmTagKey& tag :
+         {DCM_PatientBirthDate, DCM_PatientSex, DCM_AccessionNumber, DCM_StudyID, DCM_StudyTime}) {
+      EXPECT_TRUE(ours.Data().tagExists(tag));
+      EXPECT_EQ(ours.Text(tag), "") << DcmTag(tag).getTagName();
+    }
+    EXPECT_EQ(ours.Text(DCM_PatientID), "PID 0042");
+  }
+}
+
+TEST_F(IdentityTest, AnUnknownCharacterSetBesideAsciiIsLeftOut) {
+  const auto source = WriteSource("ascii.dcm", [](DcmDataset& data) {
+    data.putAndInsertString(DCM_SpecificCharacterSet, "LATIN1");
+    data.putAndInsertString(DCM_PatientName, "Plain^Name");
+  });
+  EXPECT_FALSE(FindIdentityProblem(source));
+  for (const std::filesystem::path& file : WriteAll(source)) {
+    ReadBack ours(file);
+    EXPECT_EQ(ours.Text(DCM_SpecificCharacterSet), "");
+    EXPECT_EQ(ours.Text(DCM_PatientName), "Plain^Name");
+  }
 }
 
 TEST_F(IdentityTest, WhoThePatientIsChangesNoPixel) {

@@ -217,6 +217,13 @@ TEST_F(SrReportTest, ThreeThousandImagesStaySmallAndQuick) {
   const EncodedObject object = Write(Content(Decision::kNecrosis, 1000));
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
   EXPECT_LT(std::filesystem::file_size(object.file), 2u << 20);
+  ReadBack report(object.file);
+  DcmStack stack;
+  DcmSequenceOfItems* studies = nullptr;
+  ASSERT_TRUE(report.Data().findAndGetSequence(DCM_CurrentRequestedProcedureEvidenceSequence, studies).good());
+  int evidence = 0;
+  while (studies->nextObject(stack, OFTrue).good()) evidence += stack.top()->getTag() == DCM_ReferencedSOPInstanceUID;
+  EXPECT_EQ(evidence, 3000);
 }
 
 TEST_F(SrReportTest, RefusesWhatCouldBeMisread) {

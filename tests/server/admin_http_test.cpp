@@ -26,6 +26,7 @@ class QuietNode : public NodeView {
   int RetryOutbox(const std::vector<std::int64_t>& ids) override { return static_cast<int>(ids.size()); }
   int RetryPeer(const std::string&) override { return 0; }
   bool RetryStudy(const std::string& uid) override { return uid == "1.2"; }
+  json Withdraw(const std::string&, const std::string&, const std::string&) override { return json::object(); }
 };
 
 class AdminHttpTest : public ::testing::Test {

@@ -1,8 +1,11 @@
 #include "server/pipeline.h"
 
+#include "config/error.h"
+#include "dicom/header_reader.h"
 #include "dicom/sr_report.h"
 #include "node_fixture.h"
 #include "server/outbox_worker.h"
+#include "server/withdrawal.h"
 
 #include <fstream>
 
@@ -32,7 +35,7 @@ class PipelineTest : public NodeTest {
     peer.ae_title = "PACS";
     peer.deliver = deliver;
     auto pipeline = std::make_unique<Pipeline>(
-        Pipeline::Parts{*files_, *index_, *jobs_, clock_, "GLIONODE",
+        Pipeline::Parts{*files_, *index_, *jobs_, *outbox_, clock_, "GLIONODE",
                         [this, evaluate](const WorkerRequest& request, int) {
                           requests_.push_back(request);
                           return request.step == WorkerStep::kSelfTest ? SelfTested(request.device) : evaluate(request);
@@ -140,7 +143,7 @@ TEST_F(PipelineTest, AGpuThatFailsCostsNoAttempt) {
 }
 
 TEST_F(PipelineTest, ABundleThatDoesNotProveItselfEvaluatesNothing) {
-  Pipeline pipeline({*files_, *index_, *jobs_, clock_, "GLIONODE",
+  Pipeline pipeline({*files_, *index_, *jobs_, *outbox_, clock_, "GLIONODE",
                      [](const WorkerRequest&, int) {
                        WorkerRun run;
                        run.end = WorkerEnd::kAnswered;
@@ -194,6 +197,47 @@ TEST_F(PipelineTest, ARevisionNamesItsPredecessor) {
   EXPECT_NE(text.find("Replaces the report of"), std::string::npos) << text;
 }
 
+TEST_F(PipelineTest, AReportThatNeverLeftIsNoPredecessor) {
+  auto pipeline = MakePipeline([](const WorkerRequest&) { return Answered(0.9); });
+  pipeline->RunOne();
+  outbox_->WithdrawUnsent(StudyUid(), "the PACS was away, and the identity changed", clock_.Wall());
+  PushStudy({.roles = {"t2"}, .content = "b"});
+  auto watcher = MakeWatcher(StudySettings{});
+  watcher->Tick(Bundle());
+  clock_.Advance(61);
+  ASSERT_EQ(watcher->Tick(Bundle()), 1);
+  pipeline->RunOne();
+  const std::string text = dicom::RenderSrText(files_->Root() / Objects()[0].file);
+  EXPECT_EQ(text.find("Replaces"), std::string::npos) << text;
+}
+
+TEST_F(PipelineTest, TheFolderOfAResultHoldsWhatALostIndexIsRebuiltFrom) {
+  auto pipeline = MakePipeline([](const WorkerRequest&) { return Answered(0.9); });
+  pipeline->RunOne();
+  const auto folder = (files_->Root() / Objects()[0].file).parent_path();
+  std::ifstream in(folder / "job.json");
+  const auto job = nlohmann::json::parse(in);
+  const auto stored = *jobs_->NewestResult(StudyUid());
+  EXPECT_EQ(job.at("study_uid"), StudyUid());
+  EXPECT_EQ(job.at("input_key"), stored.input_key);
+  EXPECT_EQ(job.at("revision"), 1);
+  EXPECT_EQ(job.at("reported_at"), stored.created_at);
+  const auto inputs = nlohmann::json::parse(jobs_->Find(stored.job_id)->inputs_json);
+  EXPECT_EQ(InputsFromJson(job.at("inputs")).selection_key, InputsFromJson(inputs).selection_key);
+  EXPECT_FALSE(InputsFromJson(inputs).selection_key.empty());
+}
+
+TEST_F(PipelineTest, CodesOfTheSiteStandInTheReport) {
+  auto pipeline = MakePipeline([](const WorkerRequest&) { return Answered(0.9); });
+  ReportCodes codes;
+  codes.necrosis = {"N-1", "99SITE", "Radiation necrosis of the brain"};
+  pipeline->SetCodes(codes);
+  pipeline->RunOne();
+  const std::string text = dicom::RenderSrText(files_->Root() / Objects()[0].file);
+  EXPECT_NE(text.find("Radiation necrosis of the brain (N-1, 99SITE)"), std::string::npos) << text;
+  EXPECT_EQ(text.find("445145001"), std::string::npos) << text;
+}
+
 TEST_F(PipelineTest, OurOwnObjectsComingBackStartNothing) {
   auto pipeline = MakePipeline([](const WorkerRequest&) { return Answered(0.9); });
   pipeline->RunOne();
@@ -218,7 +262,7 @@ class OutboxWorkerTest : public PipelineTest {
   }
   int Send(dicom::SendResult answer, const std::string& only_class = "") {
     OutboxWorker worker(
-        {*files_, *index_, *outbox_, clock_,
+        {*files_, *index_, *jobs_, *outbox_, clock_,
          [&](const PeerSettings&, const std::vector<dicom::OutgoingObject>& objects) {
            std::vector<dicom::SendResult> results;
            for (const auto& object : objects) {
@@ -233,6 +277,9 @@ class OutboxWorkerTest : public PipelineTest {
     PeerSettings peer;
     peer.ae_title = "PACS";
     return worker.SendDue(peer);
+  }
+  WithdrawalDone TakeBack(dicom::RejectionReason reason = dicom::RejectionReason::kQuality) {
+    return Withdraw({*files_, *index_, *jobs_, *outbox_, clock_.Wall(), "test"}, {StudyUid(), reason, "a test"});
   }
   std::vector<dicom::OutgoingObject> sent_;
 };
@@ -276,6 +323,105 @@ TEST_F(OutboxWorkerTest, APeerWithoutTheReportsClassGetsTheNextOne) {
   EXPECT_EQ(sent_[0].sop_class_uid, dicom::SrClassUid(dicom::SrClass::kComprehensive));
   EXPECT_TRUE(std::filesystem::exists(sent_[0].file));
   EXPECT_EQ(Send({dicom::SendOutcome::kSent, 0, "stored"}), 0);
+}
+
+TEST_F(OutboxWorkerTest, AReportUnderAnotherIdentityIsNotSent) {
+  PushStudy({.patient_id = "MERGED"});
+  EXPECT_GT(Send({dicom::SendOutcome::kSent, 0, "stored"}), 0);
+  EXPECT_TRUE(sent_.empty());
+  for (const auto& row : outbox_->OfStudy(StudyUid())) EXPECT_EQ(row.state, OutboxState::kWithdrawn);
+}
+
+TEST_F(OutboxWorkerTest, AReportWaitsWhileTheImagesNameTwoPatients) {
+  PushStudy({.patient_id = "MERGED", .roles = {"t2"}});
+  Send({dicom::SendOutcome::kSent, 0, "stored"});
+  EXPECT_TRUE(sent_.empty());
+  for (const auto& row : outbox_->OfStudy(StudyUid())) {
+    EXPECT_EQ(row.state, OutboxState::kPending);
+    EXPECT_EQ(row.attempts, 0);
+  }
+  PushStudy({.roles = {"t2"}});
+  clock_.Advance(6);
+  Send({dicom::SendOutcome::kSent, 0, "stored"});
+  EXPECT_FALSE(sent_.empty());
+}
+
+TEST_F(OutboxWorkerTest, TheClassThatAPeerTookIsEncodedNextTime) {
+  const std::string best = dicom::SrClassUid(dicom::SrClass::kComprehensive3D);
+  Send({dicom::SendOutcome::kNoContext, 0xFFFF, "no context"}, best);
+  EXPECT_FALSE(outbox_->AcceptedSrClass("PACS"));
+  Send({dicom::SendOutcome::kSent, 0, "stored"});
+  EXPECT_EQ(outbox_->AcceptedSrClass("PACS"), dicom::SrClassUid(dicom::SrClass::kComprehensive));
+  PushStudy({.roles = {"t2"}, .content = "b"});
+  auto watcher = MakeWatcher(StudySettings{});
+  watcher->Tick(Bundle());
+  clock_.Advance(61);
+  ASSERT_EQ(watcher->Tick(Bundle()), 1);
+  MakePipeline([](const WorkerRequest&) { return Answered(0.9); })->RunOne();
+  EXPECT_EQ(Objects()[0].sop_class_uid, dicom::SrClassUid(dicom::SrClass::kComprehensive));
+}
+
+TEST_F(OutboxWorkerTest, AWithdrawalRejectsWhatThePeerHasAndNothingElse) {
+  Send({dicom::SendOutcome::kTransient, 0xA700, "out of resources"}, "1.2.840.10008.5.1.4.1.1.7");
+  const auto before = outbox_->OfStudy(StudyUid());
+  sent_.clear();
+  const WithdrawalDone done = TakeBack(dicom::RejectionReason::kPatientSafety);
+  EXPECT_EQ(done.peers, std::vector<std::string>{"PACS"});
+  EXPECT_EQ(done.unsent, static_cast<int>(before.size()) - 1);
+  clock_.Advance(1e6);
+  EXPECT_EQ(Send({dicom::SendOutcome::kSent, 0, "stored"}), 1);
+  ASSERT_EQ(sent_.size(), 1u);
+  EXPECT_EQ(sent_[0].sop_class_uid, dicom::kKeyObjectClass);
+  const auto note = dicom::ReadHeader(sent_[0].file);
+  EXPECT_EQ(note.study_uid, StudyUid());
+  EXPECT_EQ(note.Attribute("PatientID"), "P1");
+  // The report was taken, and of the captures it is not known: the tries were answered, or the answer was lost.
+  EXPECT_EQ(note.rejected_instances.size(), before.size());
+  EXPECT_THROW(TakeBack(), Error);
+  EXPECT_EQ(outbox_->Withdrawals(StudyUid()).at(0).reason, "patient-safety");
+}
+
+TEST_F(OutboxWorkerTest, AReportThatNeverLeftNeedsNoNote) {
+  const auto rows = outbox_->OfStudy(StudyUid()).size();
+  const WithdrawalDone done = TakeBack();
+  EXPECT_TRUE(done.peers.empty());
+  EXPECT_EQ(done.unsent, static_cast<int>(rows));
+  EXPECT_EQ(Send({dicom::SendOutcome::kSent, 0, "stored"}), 0);
+  EXPECT_EQ(outbox_->OfStudy(StudyUid()).size(), rows);
+}
+
+TEST_F(OutboxWorkerTest, OurOwnNoteComingBackStartsNothing) {
+  Send({dicom::SendOutcome::kSent, 0, "stored"});
+  TakeBack();
+  Send({dicom::SendOutcome::kSent, 0, "stored"});
+  const auto before = *index_->Find(StudyUid());
+  Push(sent_.back().file);
+  EXPECT_EQ(index_->Find(StudyUid())->changes, before.changes);
+}
+
+TEST_F(OutboxWorkerTest, NothingIsTakenBackWhileItIsOnItsWay) {
+  std::string refusal;
+  OutboxWorker* self = nullptr;
+  OutboxWorker worker(
+      {*files_, *index_, *jobs_, *outbox_, clock_,
+       [&](const PeerSettings&, const std::vector<dicom::OutgoingObject>& objects) {
+         try {
+           self->WithoutSending(StudyUid(), [] {});
+         } catch (const Error& e) {
+           refusal = e.what();
+         }
+         return std::vector<dicom::SendResult>(objects.size(), {dicom::SendOutcome::kSent, 0, "stored"});
+       },
+       [] { return true; }},
+      {});
+  self = &worker;
+  PeerSettings peer;
+  peer.ae_title = "PACS";
+  worker.SendDue(peer);
+  EXPECT_NE(refusal.find("is being sent just now"), std::string::npos);
+  bool ran = false;
+  worker.WithoutSending(StudyUid(), [&] { ran = true; });
+  EXPECT_TRUE(ran);
 }
 
 }  // namespace

@@ -92,6 +92,10 @@ class FakeNode : public NodeView {
   int RetryOutbox(const std::vector<std::int64_t>& ids) override { return static_cast<int>(ids.size()); }
   int RetryPeer(const std::string&) override { return 7; }
   bool RetryStudy(const std::string& uid) override { return uid == "1.2"; }
+  json Withdraw(const std::string& uid, const std::string& reason, const std::string& text) override {
+    if (uid != "1.2") throw Error(ErrorCode::kNotFound, "no report");
+    return {{"unsent", 0}, {"peers", {reason + " " + text}}};
+  }
   bool ready = true;
 };
 
@@ -121,6 +125,12 @@ TEST(AdminRoutes, ChangesNeedJsonAndALocalHost) {
   EXPECT_EQ(json::parse(Ask(node, "POST", "/api/v1/retry", R"({"ids":[1,2]})").body)["retried"], 2);
   EXPECT_EQ(json::parse(Ask(node, "POST", "/api/v1/retry", R"({"peer":"X"})").body)["retried"], 7);
   EXPECT_EQ(json::parse(Ask(node, "POST", "/api/v1/retry", R"({"study_uid":"1.2"})").body)["retried"], 1);
+  const std::string order = R"({"study_uid":"1.2","reason":"quality","text":"x"})";
+  EXPECT_EQ(json::parse(Ask(node, "POST", "/api/v1/withdraw", order).body)["peers"][0], "quality x");
+  EXPECT_EQ(Ask(node, "GET", "/api/v1/withdraw").status, 405);
+  EXPECT_EQ(Ask(node, "POST", "/api/v1/withdraw", R"({"study_uid":"1.2"})").status, 400);
+  EXPECT_EQ(Ask(node, "POST", "/api/v1/withdraw", R"({"study_uid":"1.3","reason":"quality"})").status, 404);
+  EXPECT_EQ(Ask(node, "POST", "/api/v1/withdraw", order, "text/plain").status, 415);
   EXPECT_EQ(Ask(node, "POST", "/api/v1/retry", R"({"ids":["a"]})").status, 400);
   EXPECT_EQ(Ask(node, "POST", "/api/v1/retry", "ids=1", "application/x-www-form-urlencoded").status, 415);
   EXPECT_EQ(Ask(node, "GET", "/live", "", "", "evil.example").status, 403);
