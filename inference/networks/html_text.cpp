@@ -17,7 +17,8 @@ th,td{border:1px solid #888;padding:.25rem .6rem;text-align:right;vertical-align
 th:first-child,td:first-child,td.text{text-align:left}th{background:#eee}
 .warn{border:2px solid #111;padding:.5rem 1rem;margin:1rem 0}.stamp{border-width:4px;font-weight:700}
 .note{color:#333;font-size:.9rem}.hash{font-family:monospace;font-size:.85rem;overflow-wrap:anywhere}
-.wide{overflow-x:auto}.plots{display:flex;flex-wrap:wrap;gap:1rem}svg{max-width:100%;height:auto}
+.ci{white-space:nowrap}.wide{overflow-x:auto}.plots{display:flex;flex-wrap:wrap;gap:1rem}
+.plots figure{max-width:27rem}svg{max-width:100%;height:auto}
 @media print{body{margin:0;max-width:none;font-size:11pt}.wide{overflow:visible}h2,h3,caption{break-after:avoid}
 tr,svg,figure{break-inside:avoid}})";
 }  // namespace
@@ -54,8 +55,8 @@ std::string Fixed(double value, int digits) {
 
 std::string WithLimits(const Interval& interval, int digits) {
   if (!std::isfinite(interval.value)) return "not defined";
-  return Fixed(interval.value, digits) + " (" + Fixed(interval.low, digits) + "&ndash;" + Fixed(interval.high, digits) +
-         ")";
+  return "<span class=\"ci\">" + Fixed(interval.value, digits) + " (" + Fixed(interval.low, digits) + "&ndash;" +
+         Fixed(interval.high, digits) + ")</span>";
 }
 
 std::string Row(const std::vector<std::string>& cells, bool head) {
