@@ -185,7 +185,7 @@ class Check:
                 if word in TARGETS:
                     if TARGETS[word] != layer and TARGETS[word] not in allowed:
                         self.complain(f"{cmake}: {layer} must not link {TARGETS[word]}")
-                    if layer in HEADERS_ONLY:
+                    if layer in HEADERS_ONLY and TARGETS[word] != layer:
                         self.complain(f"{cmake}: {layer} builds without other folders' libraries ({word})")
                     continue
                 key = next((key for key in LINKS if word.lstrip("${").startswith(key)), None)
