@@ -24,6 +24,8 @@ def tests_in(text, path):
             yield f"functional.{module}.{name}"
     elif path == "tests/house/CMakeLists.txt":
         yield from re.findall(r"^glionode_house_test\((\S+)", text, re.M)
+    elif path == "tests/inference/networks/CMakeLists.txt":
+        yield from re.findall(r"add_test\(NAME (networks\.\w+)", text)
     elif path == "tests/fuzz/CMakeLists.txt":
         for name in re.findall(r"^ *glionode_fuzzer\((\w+)", text, re.M):
             yield f"fuzz.{name}.replay"
