@@ -1,8 +1,10 @@
 #pragma once
 #include "config/vocabulary.h"
+#include "inference/networks/statistics.h"
 
-#include <array>
 #include <filesystem>
+#include <limits>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -10,18 +12,17 @@ namespace glionode::networks {
 
 /// One case with what the node said.
 struct EvaluatedCase {
-  std::string study, patient, label;  ///< recurrence or necrosis
+  std::string study, patient, label;  ///< recurrence or necrosis; in EvaluationRun::others mixed, neither or unknown
   Decision decision = Decision::kNotEvaluable;
   double probability_of_necrosis = -1;  ///< -1: none
-  std::string reasons;
+  std::string reasons = {};
+  std::map<std::string, std::string> attributes = {};  ///< columns of the cohort for subgroups, by name; empty: unknown
+  double log_likelihood_ratio = std::numeric_limits<double>::quiet_NaN();  ///< phantoms: of what was drawn
+  std::vector<double> measured = {};  ///< phantoms: features measured in the images with the true place of the lesion
 };
 
-struct Interval {
-  double value = 0, low = 0, high = 0;
-};
-
-/// Figures with necrosis as the positive class (inferred from the paper's arithmetic), threshold 0.5, and two-sided 95
-/// % intervals.
+/// Figures with necrosis as the class that is looked for (inferred from the paper's arithmetic), threshold 0.5, and
+/// two-sided 95 % intervals.
 struct Metrics {
   int necrosis = 0, recurrence = 0;  ///< cases with a probability
   int tp = 0, fn = 0, tn = 0, fp = 0;
@@ -34,14 +35,17 @@ struct Metrics {
 
 /// A figure that the cases do not allow (no case of the class) is NaN with the interval 0..1.
 Metrics Measure(const std::vector<EvaluatedCase>& cases);
-/// Area under the ROC curve by the Mann-Whitney statistic, ties count half.
-double Auc(const std::vector<double>& positive, const std::vector<double>& negative);
 
-/// Exact binomial interval (Clopper-Pearson), two-sided 95 %. Value NaN if `total` is 0.
-Interval ClopperPearson(int hits, int total);
-/// Interval of an AUC: Hanley and McNeil's variance, inverted, with (m + n) / 2 - 1 in place of m - 1 and n - 1
-/// (Newcombe 2006, method 5).
-Interval AucInterval(double auc, int positives, int negatives);
+/// Whether the activation map depends on what was learned (Adebayo et al. 2018): rank correlation of the map with the
+/// map after weights were drawn anew, from the head backwards. A map that stays alike shows edges, not evidence.
+struct MapCheck {
+  int cases = 0;
+  struct Level {
+    std::string randomised;  ///< which part of the weights
+    double correlation = 0;  ///< Spearman, mean over cases
+  };
+  std::vector<Level> levels;
+};
 
 /// One bundle's run for the report.
 struct EvaluationRun {
@@ -49,9 +53,18 @@ struct EvaluationRun {
   bool apparent = false;
   int excluded_training_patients = 0;
   std::vector<EvaluatedCase> cases;
+  int excluded_studies = 0;                 ///< of those patients
+  std::vector<EvaluatedCase> others = {};   ///< labels mixed, neither, unknown: in no two-class figure
+  std::string kind = "test";                ///< test, out-of-fold, or site (studies that the node served)
+  std::string settings = {};                ///< network, preprocessing, calibration, abstain band, in words
+  std::string bundle_evaluation_json = {};  ///< figures that the bundle carries, such as those of its folds
+  std::string software = {};
+  double separation = 0;  ///< phantoms: distance of the classes that was drawn; 0: unknown
+  MapCheck map_check = {};
+  std::string note = {};  ///< a sentence that stands at the top, such as how the cases came together
 };
 /// metrics.json as text: the first run's figures on top (plain numbers, null where undefined; "intervals" beside
-/// them), all runs under "runs".
+/// them), all runs under "runs", paired comparisons with the first under "comparisons".
 std::string MetricsJson(const std::vector<EvaluationRun>& runs);
 /// report.html as text: one self-contained page.
 std::string ReportHtml(const std::vector<EvaluationRun>& runs);

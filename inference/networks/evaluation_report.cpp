@@ -1,5 +1,5 @@
 #include "config/error.h"
-#include "inference/networks/evaluation.h"
+#include "inference/networks/evaluation_figures.h"
 #include "inference/networks/file_io.h"
 
 #include <nlohmann/json.hpp>
@@ -51,8 +51,108 @@ Json DecisionTable(const Metrics& m) {
   return table;
 }
 
+Json Ranged(const Interval& interval) {
+  return {{"value", Number(interval.value)}, {"interval", {Number(interval.low), Number(interval.high)}}};
+}
+
+Json CalibrationJson(const Figures& figures) {
+  if (!figures.enough_events) return nullptr;
+  Json groups = Json::array();
+  for (const auto& group : figures.calibration_groups)
+    groups.push_back(
+        {{"mean_probability", group.mean_probability}, {"necrosis", group.necrosis}, {"cases", group.cases}});
+  return {{"slope", Ranged(figures.calibration.slope)},
+          {"intercept_at_slope_1", Ranged(figures.calibration.intercept)},
+          {"groups", groups}};
+}
+
+Json DecisionCurveJson(const Figures& figures) {
+  if (!figures.enough_events) return nullptr;
+  Json points = Json::array();
+  for (const auto& point : figures.decision_curve)
+    points.push_back(
+        {{"threshold", point.threshold}, {"network", point.network}, {"calling_all_necrosis", point.calling_all}});
+  return points;
+}
+
+Json SubgroupsJson(const Figures& figures) {
+  Json groups = Json::array();
+  for (const auto& group : figures.subgroups) {
+    const Metrics& m = group.metrics;
+    groups.push_back({{"attribute", group.attribute},
+                      {"value", group.value},
+                      {"necrosis", m.necrosis},
+                      {"recurrence", m.recurrence},
+                      {"sensitivity", Ranged(m.sensitivity)},
+                      {"specificity", Ranged(m.specificity)},
+                      {"auc", Ranged(m.auc)}});
+  }
+  return groups;
+}
+
+Json PhantomJson(const PhantomRows& rows, double separation) {
+  if (!rows.bounded) return nullptr;
+  const auto row = [](const Interval& auc, double efficiency) {
+    Json json = Ranged(auc);
+    json["efficiency"] = Number(efficiency);
+    return json;
+  };
+  const AucComparison& against = rows.network_against_bound;
+  return {{"separation", separation > 0 ? Json(separation) : Json(nullptr)},
+          {"log_likelihood_ratio", row(rows.bound, rows.bound_efficiency)},
+          {"measured_features", rows.measured ? row(rows.discriminant, rows.discriminant_efficiency) : Json(nullptr)},
+          {"network", row(rows.network, rows.network_efficiency)},
+          {"network_minus_bound", Ranged(against.bootstrap)},
+          {"leak", rows.leak}};
+}
+
+Json MapCheckJson(const MapCheck& check) {
+  if (check.cases == 0) return nullptr;
+  Json levels = Json::array();
+  for (const auto& level : check.levels)
+    levels.push_back({{"randomised", level.randomised}, {"rank_correlation", Number(level.correlation)}});
+  return {{"cases", check.cases}, {"levels", levels}};
+}
+
+/// Labels that are in no two-class figure, and what the node said about them.
+Json OthersJson(const std::vector<EvaluatedCase>& others) {
+  Json json = Json::object();
+  for (const char* label : {"mixed", "neither", "unknown"}) {
+    int counts[4] = {}, all = 0;
+    for (const auto& one : others)
+      if (one.label == label) ++counts[static_cast<int>(one.decision)], ++all;
+    Json& row = json[label] = {{"studies", all}};
+    for (const Decision decision : kDecisions) row[std::string(ToText(decision))] = counts[static_cast<int>(decision)];
+  }
+  return json;
+}
+
+Json MoreFigures(const EvaluationRun& run, const Figures& figures) {
+  const double prevalence =
+      static_cast<double>(figures.metrics.necrosis) / (figures.metrics.necrosis + figures.metrics.recurrence);
+  Json others = Json::array();
+  for (const auto& row : figures.prevalences)
+    others.push_back({{"prevalence", row.prevalence}, {"ppv", Number(row.ppv)}, {"npv", Number(row.npv)}});
+  return {{"balanced_accuracy", Ranged(figures.balanced_accuracy)},
+          {"ppv", Ranged(figures.ppv)},
+          {"npv", Ranged(figures.npv)},
+          {"likelihood_ratio_called_necrosis", Ranged(figures.lr_necrosis)},
+          {"likelihood_ratio_called_recurrence", Ranged(figures.lr_recurrence)},
+          {"average_precision", Ranged(figures.average_precision)},
+          {"prevalence", Number(prevalence)},
+          {"brier_of_a_constant", Number(prevalence * (1 - prevalence))},
+          {"at_other_prevalences", others},
+          {"calibration", CalibrationJson(figures)},
+          {"decision_curve", DecisionCurveJson(figures)},
+          {"subgroups", SubgroupsJson(figures)},
+          {"phantom", PhantomJson(figures.phantom, run.separation)},
+          {"map_check", MapCheckJson(run.map_check)},
+          {"other_labels", OthersJson(run.others)}};
+}
+
 Json RunJson(const EvaluationRun& run) {
-  const Metrics m = Measure(run.cases);
+  const Figures figures = MeasureAll(run);
+  const Metrics& m = figures.metrics;
   Json json;
   json["sensitivity"] = Number(m.sensitivity.value);
   json["specificity"] = Number(m.specificity.value);
@@ -69,7 +169,10 @@ Json RunJson(const EvaluationRun& run) {
                               {"specificity", "Clopper-Pearson"},
                               {"accuracy", "Clopper-Pearson"},
                               {"auc", "Hanley-McNeil inverted (Newcombe's method 5)"},
-                              {"brier", "mean and 1.96 standard errors"}};
+                              {"brier", "mean and 1.96 standard errors"},
+                              {"average_precision", "percentile bootstrap of patients, by class"},
+                              {"balanced_accuracy", "square-and-add of the exact limits (Newcombe)"},
+                              {"likelihood_ratios", "standard error of the logarithm"}};
   json["positive_class"] = "necrosis (inferred from the abstract's arithmetic)";
   json["threshold"] = 0.5;
   json["counts"] = {{"cases", run.cases.size()},
@@ -80,17 +183,37 @@ Json RunJson(const EvaluationRun& run) {
                     {"necrosis_called_recurrence", m.fn},
                     {"recurrence_called_recurrence", m.tn},
                     {"recurrence_called_necrosis", m.fp},
-                    {"excluded_training_patients", run.excluded_training_patients}};
+                    {"excluded_training_patients", run.excluded_training_patients},
+                    {"excluded_training_studies", run.excluded_studies}};
   json["majority_baseline_accuracy"] =
       m.necrosis + m.recurrence > 0
           ? Json(static_cast<double>(std::max(m.necrosis, m.recurrence)) / (m.necrosis + m.recurrence))
           : Json(nullptr);
   json["decisions"] = DecisionTable(m);
   json["by_decision"] = ByDecision(m);
+  json.update(MoreFigures(run, figures));
   json["bundle"] = {{"name", run.bundle_name}, {"version", run.bundle_version}, {"sha256", run.bundle_sha256}};
+  json["kind"] = run.kind;
   json["domain"] = run.domain;
   json["cohort"] = run.cohort;
   json["apparent"] = run.apparent;
+  json["software"] = run.software;
+  return json;
+}
+
+Json ComparisonsJson(const std::vector<EvaluationRun>& runs) {
+  Json json = Json::array();
+  for (const auto& one : CompareRuns(runs))
+    json.push_back({{"first", one.first},
+                    {"second", one.second},
+                    {"cases", one.cases},
+                    {"auc_difference_bootstrap", Ranged(one.auc.bootstrap)},
+                    {"auc_difference_delong", Ranged(one.auc.delong)},
+                    {"delong_p", one.auc.delong_p},
+                    {"only_first_right", one.only_first_right},
+                    {"only_second_right", one.only_second_right},
+                    {"mcnemar_p", one.mcnemar_p},
+                    {"mcnemar_p_holm", one.mcnemar_p_holm}});
   return json;
 }
 
@@ -107,8 +230,10 @@ std::string CsvField(const std::string& text) {
 
 std::string CasesCsv(const std::vector<EvaluationRun>& runs) {
   std::string csv = "bundle,study,patient,label,decision,probability_of_necrosis,reasons\n";
-  for (const auto& run : runs)
-    for (const auto& one : run.cases) {
+  for (const auto& run : runs) {
+    std::vector<EvaluatedCase> all = run.cases;
+    all.insert(all.end(), run.others.begin(), run.others.end());
+    for (const auto& one : all) {
       char probability[32] = "";
       if (one.probability_of_necrosis >= 0)
         std::snprintf(probability, sizeof probability, "%.6f", one.probability_of_necrosis);
@@ -116,6 +241,7 @@ std::string CasesCsv(const std::vector<EvaluationRun>& runs) {
              CsvField(one.label) + "," + std::string(ToText(one.decision)) + "," + probability + "," +
              CsvField(one.reasons) + "\n";
     }
+  }
   return csv;
 }
 }  // namespace
@@ -126,6 +252,7 @@ std::string MetricsJson(const std::vector<EvaluationRun>& runs) {
   for (const auto& run : runs) all.push_back(RunJson(run));
   Json json = all[0];
   json["runs"] = all;
+  json["comparisons"] = ComparisonsJson(runs);
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
