@@ -107,7 +107,7 @@ NetworkSpec ReadNetwork(const Section& section) {
 void ReadPreprocessing(const Section& section, BundleInfo& info) {
   section.Only({"input_state", "reference", "spacing_mm", "shape", "centre", "orientation", "bias_correction", "mask",
                 "normalisation"});
-  info.input_state = section.OneOf("input_state", {"native"});
+  info.input_state = section.OneOf("input_state", {"native", "registered", "skull-stripped"});
   section.OneOf("reference", {"t1ce"});
   section.OneOf("centre", {"head_mask"});
   section.OneOf("orientation", {"LPS"});

@@ -15,7 +15,8 @@ void SaveCheckpoint(const std::filesystem::path& file, const TrainingState& stat
                                {"run", state.run},
                                {"epoch", state.epoch},
                                {"logit_sum", state.logit_sum},
-                               {"logit_count", state.logit_count}};
+                               {"logit_count", state.logit_count},
+                               {"curve", CurvesText(state.curve)}};
   torch::serialize::OutputArchive archive;
   archive.write("state", c10::IValue(json.dump()));
   trainer.Save(archive);
@@ -31,7 +32,8 @@ Checkpoint::Checkpoint(const std::filesystem::path& file) : file_(file) {
     c10::IValue text;
     archive_.read("state", text);
     const auto json = nlohmann::json::parse(text.toStringRef());
-    state_ = {json.at("fingerprint"), json.at("run"), json.at("epoch"), json.at("logit_sum"), json.at("logit_count")};
+    state_ = {json.at("fingerprint"), json.at("run"),         json.at("epoch"),
+              json.at("logit_sum"),   json.at("logit_count"), CurvesFromText(json.at("curve"))};
   } catch (const std::exception& error) {
     throw Error(ErrorCode::kBadDataset, file.string() + ": the checkpoint cannot be read (" + TorchErrorText(error) +
                                             "); delete it or train without --resume");

@@ -1,5 +1,6 @@
 #pragma once
 #include "inference/networks/trainer.h"
+#include "inference/networks/training_curves.h"
 
 #include <filesystem>
 #include <string>
@@ -14,6 +15,7 @@ struct TrainingState {
   int run = 0, epoch = 0;
   std::vector<double> logit_sum;
   std::vector<int> logit_count;
+  std::vector<CurvePoint> curve;  ///< of all epochs done
 };
 
 /// Writes state and trainer to `file` at once: on a failure the former checkpoint stays as it was.

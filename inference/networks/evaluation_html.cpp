@@ -35,7 +35,8 @@ std::string Flow(const EvaluationRun& run, const Metrics& m) {
           std::to_string(m.recurrence) + " recurrence).<br>Domain of the bundle: " + Escape(run.domain) + ". ";
   if (!run.settings.empty()) html += Escape(run.settings) + " ";
   if (!run.software.empty()) html += "Software: " + Escape(run.software) + ". ";
-  return html + "<span class=\"hash\">SHA-256 " + Escape(run.bundle_sha256) + "</span></p>\n";
+  if (!run.bundle_sha256.empty()) html += "<span class=\"hash\">SHA-256 " + Escape(run.bundle_sha256) + "</span>";
+  return html + "</p>\n";
 }
 
 std::string RunSection(const EvaluationRun& run) {

@@ -17,6 +17,15 @@ namespace {
               file.string() + ": " + doing + ": " + std::strerror(code));
 }
 
+/// Takes a half-written file away again: on a full disk it would hold the last free bytes.
+struct Leftover {
+  const std::filesystem::path& file;
+  bool done = false;
+  ~Leftover() {
+    if (!done) ::unlink(file.c_str());
+  }
+};
+
 struct Descriptor {
   int fd = -1;
   ~Descriptor() {
@@ -43,6 +52,7 @@ std::string ReadWholeFile(const std::filesystem::path& file, std::uint64_t limit
 
 void WriteFileAtomically(const std::filesystem::path& file, std::string_view content) {
   const std::filesystem::path temp = file.string() + ".tmp";
+  Leftover leftover{temp};
   {
     Descriptor out{::open(temp.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
     if (out.fd < 0) Fail(temp, "cannot be created");
@@ -55,6 +65,7 @@ void WriteFileAtomically(const std::filesystem::path& file, std::string_view con
     if (::fsync(out.fd) != 0) Fail(temp, "cannot be synced");
   }
   if (::rename(temp.c_str(), file.c_str()) != 0) Fail(file, "cannot be renamed into place");
+  leftover.done = true;
   const auto folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
   Descriptor directory{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (directory.fd < 0 || ::fsync(directory.fd) != 0) Fail(folder, "cannot be synced");

@@ -25,6 +25,15 @@ using Json = nlohmann::ordered_json;
   throw Error(ErrorCode::kBadDataset, name + ": " + reason);
 }
 
+std::uint64_t HeaderLength(std::string_view bytes, const std::string& name) {
+  if (bytes.size() < 8) Bad(name, "too short to be a safetensors file");
+  std::uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), 8);
+  if (length > kMaxHeader || length > bytes.size() - 8)
+    Bad(name, "the header length (" + std::to_string(length) + ") does not fit the file");
+  return length;
+}
+
 Json ParseHeader(std::string_view text, const std::string& name) {
   std::set<std::string> names;
   std::string duplicate;
@@ -101,12 +110,21 @@ void CheckLayout(const std::string& name, std::vector<Span> spans, std::uint64_t
 }
 }  // namespace
 
+std::map<std::string, std::string> ParseSafetensorsMetadata(std::string_view bytes, const std::string& name) {
+  const Json header = ParseHeader(bytes.substr(8, HeaderLength(bytes, name)), name);
+  std::map<std::string, std::string> texts;
+  const auto found = header.find("__metadata__");
+  if (found == header.end()) return texts;
+  if (!found->is_object()) Bad(name, "__metadata__ is not an object");
+  for (const auto& [key, value] : found->items()) {
+    if (!value.is_string()) Bad(name, "__metadata__: " + key + " is not a text");
+    texts[key] = value.get<std::string>();
+  }
+  return texts;
+}
+
 std::map<std::string, SafeTensor> ParseSafetensors(std::string_view bytes, const std::string& name) {
-  if (bytes.size() < 8) Bad(name, "too short to be a safetensors file");
-  std::uint64_t length = 0;
-  std::memcpy(&length, bytes.data(), 8);
-  if (length > kMaxHeader || length > bytes.size() - 8)
-    Bad(name, "the header length (" + std::to_string(length) + ") does not fit the file");
+  const std::uint64_t length = HeaderLength(bytes, name);
   const std::string_view data = bytes.substr(8 + length);
   const Json header = ParseHeader(bytes.substr(8, length), name);
 
@@ -142,8 +160,10 @@ std::map<std::string, SafeTensor> ReadSafetensors(const std::filesystem::path& f
   return ParseSafetensors(ReadWholeFile(file, kMaxFile), file.string());
 }
 
-std::string EncodeSafetensors(const std::map<std::string, SafeTensor>& tensors) {
+std::string EncodeSafetensors(const std::map<std::string, SafeTensor>& tensors,
+                              const std::map<std::string, std::string>& metadata) {
   Json header = Json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
   std::string data;
   for (const auto& [name, tensor] : tensors) {
     std::uint64_t count = 1;

@@ -20,10 +20,13 @@ struct SafeTensor {
 /// values that are not finite. Throws Error{kBadDataset}: NAME: tensor: reason. Safe on hostile input; never allocates
 /// more than a small multiple of bytes.size().
 std::map<std::string, SafeTensor> ParseSafetensors(std::string_view bytes, const std::string& name);
+/// The texts of the header's "__metadata__", empty if it has none. Throws as ParseSafetensors for a broken header.
+std::map<std::string, std::string> ParseSafetensorsMetadata(std::string_view bytes, const std::string& name);
 std::map<std::string, SafeTensor> ReadSafetensors(const std::filesystem::path& file);
 
 /// The file's content; tensors in the order of their names, F16 where `half` is set. Throws Error{kInternal} for values
 /// that are not finite (or overflow as F16) and for a size that disagrees with the shape.
-std::string EncodeSafetensors(const std::map<std::string, SafeTensor>& tensors);
+std::string EncodeSafetensors(const std::map<std::string, SafeTensor>& tensors,
+                              const std::map<std::string, std::string>& metadata = {});
 
 }  // namespace glionode::networks

@@ -2,9 +2,13 @@
 
 #include "config/error.h"
 #include "inference/networks/augmentation.h"
+#include "inference/networks/case_order.h"
+#include "inference/networks/starting_weights.h"
+#include "inference/networks/statistics.h"
 #include "inference/networks/tensor_file.h"
 #include "inference/networks/weights.h"
 
+#include <ATen/autocast_mode.h>
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -14,6 +18,27 @@ namespace glionode::networks {
 namespace {
 constexpr double kWeightDecay = 0.01;
 constexpr double kLargestGradient = 5.0;
+
+/// bfloat16 where Torch thinks it safe, until the end of the scope; weights and optimiser stay fp32, and its range
+/// needs no scaling of the loss. Only on CUDA: CPUs without hardware for it are slower with it.
+class MixedPrecision {
+ public:
+  explicit MixedPrecision(bool on) : on_(on) {
+    if (!on_) return;
+    at::autocast::set_autocast_gpu_dtype(torch::kBFloat16);
+    at::autocast::set_enabled(true);
+  }
+  ~MixedPrecision() {
+    if (!on_) return;
+    at::autocast::clear_cache();
+    at::autocast::set_enabled(false);
+  }
+  MixedPrecision(const MixedPrecision&) = delete;
+  MixedPrecision& operator=(const MixedPrecision&) = delete;
+
+ private:
+  bool on_;
+};
 
 int ClassOf(const TensorCase& one) { return one.label == "necrosis" ? kNecrosisIndex : kRecurrenceIndex; }
 }  // namespace
@@ -29,6 +54,7 @@ Trainer::Trainer(const std::vector<TensorCase>& cases, std::vector<int> members,
       seed_(seed) {
   torch::manual_seed(DeriveSeed(seed_, 1) >> 1);
   network_ = MakeNetwork(info.network);
+  if (!options_.init.empty()) LoadStartingWeights(*network_, info.network, options_.init, options_.init_layout);
   // oneDNN's own layout is channels last: without this, every step converts activations and weights back and forth.
   for (auto& parameter : network_->parameters())
     if (parameter.dim() == 5) parameter.set_data(parameter.data().contiguous(torch::MemoryFormat::ChannelsLast3d));
@@ -37,6 +63,7 @@ Trainer::Trainer(const std::vector<TensorCase>& cases, std::vector<int> members,
       network_->parameters(), torch::optim::AdamWOptions(options_.learning_rate).weight_decay(kWeightDecay));
   double counts[kClasses] = {0, 0};
   for (const int index : members_) counts[ClassOf(cases_[static_cast<std::size_t>(index)])] += 1;
+  if (options_.balance == "sampling") return;  // both classes are drawn equally often
   for (int c = 0; c < kClasses; ++c)
     class_weight_[c] = static_cast<double>(members_.size()) / (kClasses * std::max(1.0, counts[c]));
 }
@@ -51,11 +78,24 @@ void Trainer::SetLearningRate(double rate) {
   for (auto& group : optimiser_->param_groups()) static_cast<torch::optim::AdamWOptions&>(group.options()).lr(rate);
 }
 
-void Trainer::RunEpoch(int epoch, const std::function<void(int, int, double)>& on_step) {
+torch::Tensor Trainer::Loss(const torch::Tensor& logits, const torch::Tensor& target,
+                            const torch::Tensor& weights) const {
+  const auto log_p = torch::log_softmax(logits.to(torch::kFloat), 1).gather(1, target.unsqueeze(1)).squeeze(1);
+  auto loss = -log_p * weights;
+  if (options_.loss == "focal") loss = loss * (1 - log_p.exp()).pow(options_.focal_gamma);
+  return loss.mean();
+}
+
+EpochFigures Trainer::RunEpoch(int epoch, const std::function<void(int, int, double)>& on_step) {
   network_->train();
-  std::vector<int> order = members_;
   SplitMix64 random(DeriveSeed(seed_, 2, epoch));
-  random.Shuffle(order);
+  std::vector<bool> necrosis;
+  for (const int index : members_)
+    necrosis.push_back(ClassOf(cases_[static_cast<std::size_t>(index)]) == kNecrosisIndex);
+  const std::vector<int> order = CaseOrder(members_, necrosis, options_.balance == "sampling", random);
+  const Augmentation augmentation = AugmentationFromText(options_.augmentation);
+  EpochFigures figures;
+  std::vector<double> scores[kClasses];
   const auto batch = static_cast<std::size_t>(options_.batch);
   // A rest of one case has no spread for the normalisation to use; it is left out of this epoch.
   std::size_t steps = (order.size() + batch - 1) / batch;
@@ -64,21 +104,27 @@ void Trainer::RunEpoch(int epoch, const std::function<void(int, int, double)>& o
   for (std::size_t step = 0; step < steps; ++step) {
     const double at = static_cast<double>(steps) * epoch + static_cast<double>(step);
     const double along = (at - rise) / std::max(1.0, total - rise);
-    SetLearningRate(options_.learning_rate *
-                    (at < rise ? (at + 1) / rise : 0.01 + 0.99 * 0.5 * (1 + std::cos(std::numbers::pi * along))));
+    figures.learning_rate =
+        options_.learning_rate *
+        (at < rise ? (at + 1) / rise : 0.01 + 0.99 * 0.5 * (1 + std::cos(std::numbers::pi * along)));
+    SetLearningRate(figures.learning_rate);
     std::vector<torch::Tensor> inputs;
     std::vector<std::int64_t> labels;
     std::vector<float> weights;
     for (std::size_t i = step * batch; i < std::min(order.size(), (step + 1) * batch); ++i) {
-      inputs.push_back(Augment(Input(order[i]), random));
+      inputs.push_back(Augment(Input(order[i]), augmentation, random));
       labels.push_back(ClassOf(cases_[static_cast<std::size_t>(order[i])]));
       weights.push_back(static_cast<float>(class_weight_[labels.back()]));
     }
     const auto input = torch::stack(inputs).contiguous(torch::MemoryFormat::ChannelsLast3d).to(device_);
     const auto target = torch::tensor(labels, torch::kLong).to(device_);
     optimiser_->zero_grad();
-    const auto logs = torch::log_softmax(network_->forward(input), 1);
-    const auto loss = -(logs.gather(1, target.unsqueeze(1)).squeeze(1) * torch::tensor(weights).to(device_)).mean();
+    torch::Tensor logits;
+    {
+      const MixedPrecision mixed(options_.precision == "mixed" && device_.is_cuda());
+      logits = network_->forward(input);
+    }
+    const auto loss = Loss(logits, target, torch::tensor(weights).to(device_));
     const double value = loss.item<double>();
     if (!std::isfinite(value))
       throw Error(ErrorCode::kInternal, "training: the loss is no longer finite in epoch " + std::to_string(epoch + 1) +
@@ -86,8 +132,16 @@ void Trainer::RunEpoch(int epoch, const std::function<void(int, int, double)>& o
     loss.backward();
     torch::nn::utils::clip_grad_norm_(network_->parameters(), kLargestGradient);
     optimiser_->step();
+    const auto seen = logits.detach().to(torch::kCPU, torch::kDouble);
+    for (std::size_t i = 0; i < labels.size(); ++i)
+      scores[labels[i]].push_back(
+          (seen[static_cast<std::int64_t>(i)][kNecrosisIndex] - seen[static_cast<std::int64_t>(i)][kRecurrenceIndex])
+              .item<double>());
+    figures.loss += value / static_cast<double>(steps);
     on_step(static_cast<int>(step) + 1, static_cast<int>(steps), value);
   }
+  figures.auc = Auc(scores[kNecrosisIndex], scores[kRecurrenceIndex]);
+  return figures;
 }
 
 void Trainer::Finish() {

@@ -10,8 +10,13 @@
 
 namespace glionode::networks {
 
+/// What an epoch came to, while the network learned.
+struct EpochFigures {
+  double loss = 0, auc = 0, learning_rate = 0;
+};
+
 /// Trains one network on some of the cases: AdamW, learning rate rising over the first tenth of the steps and then
-/// falling along a cosine, classes weighted to count alike. What an epoch draws depends on the seed and the epoch only,
+/// falling along a cosine, classes made to count alike. What an epoch draws depends on the seed and the epoch only,
 /// so that a run continued after an epoch equals one that was never broken off.
 class Trainer {
  public:
@@ -19,7 +24,7 @@ class Trainer {
   Trainer(const std::vector<TensorCase>& cases, std::vector<int> members, const BundleInfo& info,
           const TrainingOptions& options, torch::Device device, std::uint64_t seed);
   /// `on_step` gets step (from 1), steps and loss. Throws Error{kInternal} when the loss is no longer finite.
-  void RunEpoch(int epoch, const std::function<void(int, int, double)>& on_step);
+  EpochFigures RunEpoch(int epoch, const std::function<void(int, int, double)>& on_step);
   /// Rounds the weights to what is stored; no training afterwards.
   void Finish();
   /// Logit of necrosis against recurrence of cases by index, in evaluation mode.
@@ -33,6 +38,7 @@ class Trainer {
  private:
   torch::Tensor Input(int index) const;
   void SetLearningRate(double rate);
+  torch::Tensor Loss(const torch::Tensor& logits, const torch::Tensor& target, const torch::Tensor& weights) const;
 
   const std::vector<TensorCase>& cases_;
   std::vector<int> members_;

@@ -2,6 +2,7 @@
 
 #include "config/error.h"
 #include "config/sha256.h"
+#include "inference/networks/augmentation.h"
 #include "inference/networks/calibration.h"
 #include "inference/networks/checkpoint.h"
 #include "inference/networks/classifier.h"
@@ -10,6 +11,8 @@
 #include "inference/networks/file_io.h"
 #include "inference/networks/random.h"
 #include "inference/networks/splits.h"
+#include "inference/networks/starting_weights.h"
+#include "inference/networks/training_curves.h"
 #include "inference/networks/weights.h"
 
 #include <nlohmann/json.hpp>
@@ -38,6 +41,15 @@ void Check(const std::vector<TensorCase>& cases, const BundleInfo& info, const T
   if (options.folds != 0 && options.folds < 2) refuse("folds must be 0, or 2 or more");
   if (options.repeats < 1) refuse("repeats must be 1 or more");
   if (!(options.learning_rate > 0)) refuse("the learning rate must be above 0");
+  const auto one_of = [&](const char* what, const std::string& word, const char* first, const char* second) {
+    if (word != first && word != second)
+      refuse(std::string(what) + ": '" + word + "' is unknown; expected " + first + " or " + second);
+  };
+  one_of("loss", options.loss, "cross-entropy", "focal");
+  one_of("balance", options.balance, "weights", "sampling");
+  one_of("precision", options.precision, "fp32", "mixed");
+  if (!(options.focal_gamma >= 0)) refuse("focal-gamma must be 0 or more");
+  AugmentationFromText(options.augmentation);
   if (info.shape < 8 || info.shape > 256) refuse("shape must be between 8 and 256");
   for (const auto& one : cases)
     if (one.label != "recurrence" && one.label != "necrosis")
@@ -72,6 +84,9 @@ std::string Fingerprint(const std::vector<TensorCase>& cases, const BundleInfo& 
   Json json = {info.network.type, info.network.width, info.network.layout,          info.shape,
                options.epochs,    options.seed,       options.learning_rate,        options.batch,
                options.folds,     options.repeats,    info.network.sequences.size()};
+  json.push_back({options.loss, options.focal_gamma, options.balance, options.augmentation, options.precision});
+  json.push_back({options.init.empty() ? "" : Sha256Hex(ReadWholeFile(options.init, std::uint64_t{2} << 30)),
+                  options.init_layout});
   for (const Role role : info.network.sequences) json.push_back(std::string(ToText(role)));
   for (const auto& one : cases) json.push_back({one.study, one.patient, one.label});
   return Sha256Hex(json.dump());
@@ -90,8 +105,8 @@ Json IntervalJson(const Interval& interval) {
 }
 
 /// Platt's fit on the logits of cases that the judging networks had not learned from, and the figures on those.
-void Calibrate(const std::vector<TensorCase>& cases, const TrainingState& state, const TrainingOptions& options,
-               BundleInfo& info) {
+std::vector<EvaluatedCase> Calibrate(const std::vector<TensorCase>& cases, const TrainingState& state,
+                                     const TrainingOptions& options, BundleInfo& info) {
   std::vector<double> logits;
   std::vector<bool> necrosis;
   std::vector<EvaluatedCase> judged;
@@ -120,6 +135,46 @@ void Calibrate(const std::vector<TensorCase>& cases, const TrainingState& state,
       {"auc", IntervalJson(metrics.auc)},
       {"brier", std::isfinite(metrics.brier) ? Json(metrics.brier) : Json(nullptr)}};
   info.evaluation_json = evaluation.dump();
+  return judged;
+}
+
+double HeldOutLoss(const std::vector<TensorCase>& cases, const Run& run, const std::vector<double>& logits) {
+  double sum = 0, weight = 0, counts[2] = {0, 0};
+  for (const int index : run.judged) ++counts[cases[static_cast<std::size_t>(index)].label == "necrosis"];
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    const bool necrosis = cases[static_cast<std::size_t>(run.judged[i])].label == "necrosis";
+    const double z = necrosis ? -logits[i] : logits[i], w = 1 / counts[necrosis];
+    sum += w * (std::max(z, 0.0) + std::log1p(std::exp(-std::abs(z))));
+    weight += w;
+  }
+  return weight > 0 ? sum / weight : std::nan("");
+}
+
+double HeldOutAuc(const std::vector<TensorCase>& cases, const Run& run, const std::vector<double>& logits) {
+  std::vector<double> scores[2];
+  for (std::size_t i = 0; i < logits.size(); ++i)
+    scores[cases[static_cast<std::size_t>(run.judged[i])].label == "necrosis"].push_back(logits[i]);
+  return Auc(scores[1], scores[0]);
+}
+
+/// Curves after every epoch: what a person looks at while it runs.
+void RecordCurves(const TrainingOptions& options, const std::string& name, const std::vector<CurvePoint>& curve) {
+  if (options.record.empty()) return;
+  WriteFileAtomically(options.record / "curves.csv", CurvesCsv(curve));
+  WriteFileAtomically(options.record / "curves.html", CurvesHtml(name, curve));
+}
+
+/// The whole report on predictions for cases that the judging networks had not seen.
+void RecordOutOfFold(const TrainingOptions& options, const BundleInfo& info, std::vector<EvaluatedCase> judged) {
+  if (options.record.empty() || judged.empty()) return;
+  EvaluationRun run;
+  run.bundle_name = info.name;
+  run.bundle_version = info.version;
+  run.domain = info.domain;
+  run.cohort = std::filesystem::path(options.cohort).filename().string();
+  run.kind = "out-of-fold";
+  run.cases = std::move(judged);
+  WriteEvaluation({run}, options.record / "out-of-fold");
 }
 
 void DescribeTraining(const std::vector<TensorCase>& cases, const TrainingOptions& options, BundleInfo& info) {
@@ -141,6 +196,19 @@ void DescribeTraining(const std::vector<TensorCase>& cases, const TrainingOption
   training["learning_rate"] = options.learning_rate;
   training["folds"] = options.folds;
   training["repeats"] = options.repeats;
+  training["loss"] = options.loss;
+  if (options.loss == "focal") training["focal_gamma"] = options.focal_gamma;
+  training["balance"] = options.balance;
+  training["augmentation"] = options.augmentation;
+  training["precision"] = options.precision;
+  if (!options.init.empty()) {
+    const StartingReport start = DescribeStartingWeights(info.network, options.init, options.init_layout);
+    training["starting_weights"] = {{"file", options.init.filename().string()},
+                                    {"sha256", start.sha256},
+                                    {"loaded", start.loaded.size()},
+                                    {"not_loaded", start.not_loaded},
+                                    {"fresh", start.fresh}};
+  }
   training["cohort_prior"] = static_cast<double>(necrosis) / static_cast<double>(cases.size());
   training["calibration"] = {{"method", "platt"},
                              {"on", options.folds ? "out-of-fold logits, cohort prevalence"
@@ -183,6 +251,9 @@ BundleInfo Train(const std::vector<TensorCase>& cases, BundleInfo info, const Tr
   const torch::Device device = ChooseDevice(options.device);
   const auto runs = PlanRuns(cases, options);
   std::filesystem::create_directories(out);
+  if (!options.record.empty()) std::filesystem::create_directories(options.record);
+  // Held-out cases are watched ten times a run: enough for a curve, and it costs little.
+  const int watch_every = std::max(1, options.epochs / 10);
   const auto checkpoint_file = out / "training-checkpoint.pt";
 
   return WithTorchErrors("training", [&] {
@@ -208,14 +279,23 @@ BundleInfo Train(const std::vector<TensorCase>& cases, BundleInfo info, const Tr
           std::make_unique<Trainer>(cases, run.taught, info, options, device, DeriveSeed(options.seed, 3, state.run));
       if (checkpoint) checkpoint->Restore(*trainer), checkpoint.reset();
       while (state.epoch < options.epochs) {
-        trainer->RunEpoch(state.epoch, [&](int step, int steps, double loss) {
-          if (progress) progress({state.epoch + 1, options.epochs, step, steps, loss, run.phase});
+        const double last_auc = state.curve.empty() || state.epoch == 0 ? std::nan("") : state.curve.back().auc;
+        const EpochFigures figures = trainer->RunEpoch(state.epoch, [&](int step, int steps, double loss) {
+          if (progress) progress({state.epoch + 1, options.epochs, step, steps, loss, last_auc, run.phase});
         });
         ++state.epoch;
+        CurvePoint point{state.run, run.phase, state.epoch, figures.loss, figures.auc, figures.learning_rate};
+        if (state.epoch % watch_every == 0 || state.epoch == options.epochs) {
+          const auto logits = trainer->Logits(run.judged);
+          point.held_out_loss = HeldOutLoss(cases, run, logits);
+          point.held_out_auc = HeldOutAuc(cases, run, logits);
+        }
+        state.curve.push_back(point);
+        RecordCurves(options, info.name, state.curve);
         SaveCheckpoint(checkpoint_file, state, *trainer);
       }
       trainer->Finish();
-      if (!run.judged.empty() && progress) progress({options.epochs, options.epochs, 0, 0, 0, "calibration"});
+      if (!run.judged.empty() && progress) progress({options.epochs, options.epochs, 0, 0, 0, 0, "calibration"});
       const auto logits = trainer->Logits(run.judged);
       for (std::size_t i = 0; i < run.judged.size(); ++i) {
         const auto index = static_cast<std::size_t>(run.judged[i]);
@@ -226,10 +306,12 @@ BundleInfo Train(const std::vector<TensorCase>& cases, BundleInfo info, const Tr
       state.epoch = 0;
     }
 
-    Calibrate(cases, state, options, info);
+    RecordOutOfFold(options, info, Calibrate(cases, state, options, info));
     DescribeTraining(cases, options, info);
     FindReference(trainer->Model(), info);
-    const std::string weights = EncodeSafetensors(WeightsOf(trainer->Model()));
+    const std::string weights =
+        EncodeSafetensors(WeightsOf(trainer->Model()),
+                          {{"layout", info.network.layout}, {"stem_stride", "2"}, {"classes", "recurrence,necrosis"}});
     info.weights_sha256 = Sha256Hex(weights);
     WriteFileAtomically(out / "weights.safetensors", weights);
     WriteBundle(out, info);

@@ -24,16 +24,25 @@ struct TrainingOptions {
   int threads = 0;
   int folds = 0;  ///< 0: no cross-validation; calibration then from a patient-grouped hold-back part
   std::string device = "auto";
-  bool resume = false;  ///< go on from `out`/training-checkpoint.pt where it is there
-  int repeats = 1;      ///< of the cross-validation, each with its own folds
-  std::string cohort;   ///< name of the cohort file, for the bundle's "training"
-  std::string command;  ///< command line, for the bundle's "training"
+  bool resume = false;                 ///< go on from `out`/training-checkpoint.pt where it is there
+  int repeats = 1;                     ///< of the cross-validation, each with its own folds
+  std::string loss = "cross-entropy";  ///< or focal (Lin et al. 2017), which turns to the hard cases
+  double focal_gamma = 2;
+  std::string balance = "weights";     ///< classes count alike by weights in the loss, or by sampling
+  std::string augmentation = "light";  ///< none, light or full (augmentation.h)
+  std::string precision = "fp32";      ///< or mixed: bfloat16 where it is safe, on CUDA only
+  std::filesystem::path init;          ///< starting weights (starting_weights.h); empty: random
+  std::string init_layout;             ///< dilated or strided, where the file does not say it
+  std::filesystem::path record;        ///< folder for curves and the report out of the folds; empty: none
+  std::string cohort;                  ///< name of the cohort file, for the bundle's "training"
+  std::string command;                 ///< command line, for the bundle's "training"
 };
 
 struct TrainingProgress {
   int epoch = 0, epochs = 0;
   int step = 0, steps = 0;
   double loss = 0;
+  double auc = 0;     ///< of the epoch before, while learning; NaN in the first
   std::string phase;  ///< fold 1 of 5, calibration, final
 };
 

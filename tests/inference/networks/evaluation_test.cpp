@@ -147,6 +147,91 @@ TEST(Report, PageIsSelfContainedAndSaysWhatItIs) {
   EXPECT_THAT(apparent, Not(HasSubstr("synthetic phantoms")));
 }
 
+EvaluationRun ManyCases(const std::string& name, int of_each) {
+  EvaluationRun run{name, "1.0.0", "", "phantom", "cohort.csv", false, 0, {}};
+  for (int i = 0; i < 2 * of_each; ++i) {
+    EvaluatedCase one = Case(i % 2 ? "necrosis" : "recurrence",
+                             0.02 + 0.96 * ((i * 37) % (2 * of_each)) / (2 * of_each), Decision::kIndeterminate);
+    one.study = "s" + std::to_string(i);
+    one.patient = "p" + std::to_string(i);
+    one.attributes = {{"vendor", i % 3 ? "GE" : "Siemens"}, {"slice_thickness", i % 2 ? "1" : "5"}, {"empty", ""}};
+    run.cases.push_back(one);
+  }
+  return run;
+}
+
+TEST(Report, FewCasesShowNoCurvesAndSaySo) {
+  const std::string few = ReportHtml({PaperLike()});
+  EXPECT_THAT(few, HasSubstr("Fewer than 20 cases in a class"));
+  EXPECT_THAT(few, Not(HasSubstr("Decision curve")));
+  EXPECT_THAT(few, Not(HasSubstr("aria-label=\"Calibration\"")));
+  const std::string many = ReportHtml({ManyCases("b", 20)});
+  EXPECT_THAT(many, Not(HasSubstr("Fewer than 20 cases")));
+  EXPECT_THAT(many, HasSubstr("Decision curve"));
+  EXPECT_THAT(many, HasSubstr("aria-label=\"Calibration\""));
+}
+
+TEST(Report, SubgroupsFailuresAndOtherLabelsAreListed) {
+  EvaluationRun run = ManyCases("b", 20);
+  EvaluatedCase mixed = Case("mixed", 0.6, Decision::kNecrosis);
+  run.others.push_back(mixed);
+  run.note = "<cases> of one week";
+  run.map_check = {3, {{"the head", 0.1}, {"all", 0.7}}};
+  const std::string page = ReportHtml({run});
+  for (const char* part :
+       {"vendor: Siemens", "slice_thickness: under 3 mm", "slice_thickness: 3 mm and more", "Failures, one by one",
+        "Neither one nor the other", "&lt;cases&gt; of one week", "WARNING: the map stays alike"})
+    EXPECT_THAT(page, HasSubstr(part));
+  EXPECT_THAT(page, Not(HasSubstr("empty:")));
+  const json metrics = json::parse(MetricsJson({run}));
+  EXPECT_EQ(metrics["other_labels"]["mixed"]["necrosis"], 1);
+  EXPECT_EQ(metrics["counts"]["cases"], 40);
+  EXPECT_EQ(metrics["subgroups"].size(), 4u);
+  EXPECT_EQ(metrics["map_check"]["cases"], 3);
+}
+
+TEST(Report, SeveralBundlesStandSideBySide) {
+  EvaluationRun second = ManyCases("other", 20), third = ManyCases("third", 20);
+  for (auto& one : second.cases) one.probability_of_necrosis = one.label == "necrosis" ? 0.9 : 0.1;
+  third.cases.resize(10);
+  const json metrics = json::parse(MetricsJson({ManyCases("b", 20), second, third}));
+  ASSERT_EQ(metrics["comparisons"].size(), 2u);
+  const json& first = metrics["comparisons"][0];
+  EXPECT_EQ(first["second"], "other");
+  EXPECT_LT(first["auc_difference_bootstrap"]["interval"][1].get<double>(), 0);
+  EXPECT_EQ(first["only_first_right"], 0);
+  EXPECT_LT(first["mcnemar_p"].get<double>(), 0.01);
+  EXPECT_NEAR(first["mcnemar_p_holm"].get<double>(), 2 * first["mcnemar_p"].get<double>(), 1e-12);
+  EXPECT_EQ(metrics["comparisons"][1]["cases"], 10);
+  EXPECT_THAT(ReportHtml({ManyCases("b", 20), second}), HasSubstr("b against other"));
+  EXPECT_TRUE(json::parse(MetricsJson({second}))["comparisons"].empty());
+}
+
+TEST(Report, OutOfFoldFiguresOfTheBundleAreShown) {
+  EvaluationRun run = ManyCases("b", 20);
+  run.bundle_evaluation_json =
+      R"({"out_of_fold": {"kind": "out-of-fold", "necrosis": 33, "recurrence": 143, "auc": {"value": 0.71, "low": 0.6, "high": 0.8}}})";
+  EXPECT_THAT(ReportHtml({run}), HasSubstr("0.71 (0.60&ndash;0.80)"));
+  run.bundle_evaluation_json = R"({"kind": "held back"})";
+  EXPECT_THAT(ReportHtml({run}), Not(HasSubstr("Out of the folds")));
+}
+
+TEST(Report, APhantomNetworkBetterThanTheBoundIsALeak) {
+  EvaluationRun run = ManyCases("b", 30);
+  run.separation = 1.812;
+  for (std::size_t i = 0; i < run.cases.size(); ++i) {
+    auto& one = run.cases[i];
+    const bool necrosis = one.label == "necrosis";
+    one.log_likelihood_ratio = (necrosis ? 1 : -1) + 2.5 * std::sin(static_cast<double>(i) * 1.7);
+    one.probability_of_necrosis = necrosis ? 0.9 : 0.1;
+  }
+  EXPECT_THAT(ReportHtml({run}), HasSubstr("LEAK"));
+  for (auto& one : run.cases) one.probability_of_necrosis = 1 / (1 + std::exp(-one.log_likelihood_ratio));
+  const std::string fine = ReportHtml({run});
+  EXPECT_THAT(fine, Not(HasSubstr("LEAK")));
+  EXPECT_THAT(fine, HasSubstr("known ceiling"));
+}
+
 TEST(Report, WritesThreeFiles) {
   TempFolder folder;
   EvaluationRun run = PaperLike();

@@ -14,8 +14,8 @@ int main() {
     EvaluationRun made{run.at("name"), "1", "", "phantom", "random", false, 0, {}};
     made.separation = run.value("separation", 0.0);
     for (const auto& one : run.at("cases")) {
-      EvaluatedCase judged{one.at("study"), one.at("patient"), one.at("label"), Decision::kIndeterminate,
-                           one.at("p"),     ""};
+      EvaluatedCase judged{one.at("study"),          one.at("patient"), one.at("label"),
+                           Decision::kIndeterminate, one.at("p"),       ""};
       if (one.contains("llr")) judged.log_likelihood_ratio = one.at("llr");
       if (one.contains("features")) judged.measured = one.at("features").get<std::vector<double>>();
       made.cases.push_back(std::move(judged));

@@ -39,6 +39,21 @@ TEST(ResNet10, HasMedicalNetsSizeAtFullWidth) {
   EXPECT_EQ(ParameterCount(*MakeNetwork(Spec(0.25))), 913650);
 }
 
+TEST(Networks, OneSequenceVariantsHaveTheirSizes) {
+  const auto count = [](const char* type, std::vector<Role> sequences) {
+    NetworkSpec spec = Spec(1, "strided", type);
+    spec.sequences = std::move(sequences);
+    return ParameterCount(*MakeNetwork(spec));
+  };
+  const std::vector<Role> three = {Role::kT1, Role::kT2, Role::kT1ce};
+  EXPECT_EQ(count("mresnet", three), 16238018);
+  for (const Role role : three) {
+    EXPECT_EQ(count("resnet10", {role}), 14356546);  // 2 x 64 x 7^3 fewer in the stem
+    EXPECT_EQ(count("mresnet", {role}), 14373186);   // one branch, fused by itself
+    EXPECT_EQ(count("vgg16", {role}), 44141634);
+  }
+}
+
 TEST(ResNet10, HasMedicalNetsNamesAndShapes) {
   const auto weights = WeightsOf(*MakeNetwork(Spec(1)));
   std::set<std::string> expected = {"conv1.weight", "fc.weight", "fc.bias"};

@@ -1,6 +1,7 @@
 #include "inference/networks/training.h"
 
 #include "inference/networks/augmentation.h"
+#include "inference/networks/case_order.h"
 #include "inference/networks/classifier.h"
 #include "inference/networks/tensor_file.h"
 #include "tests/inference/networks/toy.h"
@@ -8,8 +9,12 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <csignal>
 #include <cstring>
+#include <map>
 #include <set>
+#include <sys/resource.h>
 
 namespace glionode::networks {
 namespace {
@@ -46,15 +51,15 @@ TEST(Augment, KeepsBackgroundAndIsSeeded) {
   auto input = torch::zeros({2, 32, 32, 32});
   input.slice(1, 8, 24).slice(2, 8, 24).slice(3, 8, 20).fill_(2);
   SplitMix64 first(9), second(9);
-  const auto a = Augment(input, first), b = Augment(input, second);
+  const auto a = Augment(input, Augmentation::kLight, first), b = Augment(input, Augmentation::kLight, second);
   EXPECT_TRUE(torch::equal(a, b));
-  EXPECT_FALSE(torch::equal(a, Augment(input, first)));
+  EXPECT_FALSE(torch::equal(a, Augment(input, Augmentation::kLight, first)));
   EXPECT_EQ((a != 0).sum().item<int>(), (input != 0).sum().item<int>());
   EXPECT_GT(a.max().item<float>(), 1.6f);
   EXPECT_LT(a.max().item<float>(), 2.4f);
   bool mirrored = false, kept = false;
   for (int i = 0; i < 40; ++i) {
-    const auto one = Augment(input, first)[0];
+    const auto one = Augment(input, Augmentation::kLight, first)[0];
     const auto columns = (one != 0).sum(torch::IntArrayRef{0, 1});
     const int left = columns.slice(0, 0, 16).sum().item<int>(), right = columns.slice(0, 16, 32).sum().item<int>();
     (left > right ? kept : mirrored) = true;
@@ -170,6 +175,99 @@ TEST(Training, FoldsJudgeEveryCaseOnce) {
   EXPECT_EQ(phases.back(), "final");
 }
 
+TEST(Augment, FullTurnsDisplacesAndAddsGrainInsideTheHeadOnly) {
+  auto input = torch::zeros({2, 32, 32, 32});
+  input.slice(1, 8, 24).slice(2, 8, 24).slice(3, 8, 20).fill_(2);
+  SplitMix64 first(9), second(9);
+  const auto a = Augment(input, Augmentation::kFull, first), b = Augment(input, Augmentation::kFull, second);
+  EXPECT_TRUE(torch::equal(a, b));
+  EXPECT_FALSE(torch::equal(a, Augment(input, Augmentation::kFull, first)));
+  EXPECT_EQ(a[0][0][0][0].item<float>(), 0);
+  EXPECT_FALSE(torch::equal(a[0] != 0, a[1] != 0)) << "each sequence is displaced on its own";
+  const double kept = (a != 0).sum().item<double>() / (input != 0).sum().item<double>();
+  EXPECT_GT(kept, 0.8);
+  EXPECT_LT(kept, 1.6);
+  EXPECT_NEAR(a.masked_select(a.abs() > 1).mean().item<double>(), 2, 0.45);
+  SplitMix64 third(9);
+  EXPECT_TRUE(torch::equal(Augment(input, Augmentation::kNone, third), input));
+  EXPECT_THAT(ErrorOf([] { AugmentationFromText("strong"); }), HasSubstr("'strong' is unknown"));
+}
+
+TEST(CaseOrder, SamplingDrawsBothClassesEquallyOften) {
+  std::vector<int> members;
+  std::vector<bool> necrosis;
+  for (int i = 0; i < 40; ++i) members.push_back(100 + i), necrosis.push_back(i < 8);
+  SplitMix64 random(3);
+  const auto plain = CaseOrder(members, necrosis, false, random);
+  EXPECT_EQ(std::set<int>(plain.begin(), plain.end()).size(), 40u);
+  const auto even = CaseOrder(members, necrosis, true, random);
+  EXPECT_EQ(even.size(), 40u);
+  std::map<int, int> times;
+  for (const int member : even) ++times[member];
+  int of_necrosis = 0;
+  for (int i = 0; i < 8; ++i) {
+    of_necrosis += times[100 + i];
+    EXPECT_GE(times[100 + i], 2) << "a class is dealt out whole before a case comes again";
+  }
+  EXPECT_EQ(of_necrosis, 20);
+}
+
+TEST(Training, FocalLossSamplingAndFullAugmentationLearnToo) {
+  TempFolder folder;
+  auto cases = ToyCohort(folder.Path(), 40);
+  auto options = ToyOptions();
+  options.loss = "focal";
+  options.balance = "sampling";
+  options.precision = "mixed";  // says nothing on a CPU
+  options.record = folder.Path() / "record";
+  double last = 9, auc = 0;
+  const BundleInfo info = Train(cases, ToyInfo(), options, folder.Path() / "out", [&](const TrainingProgress& p) {
+    if (p.steps) last = p.loss, auc = p.auc;
+  });
+  EXPECT_LT(last, 0.2);
+  EXPECT_GT(auc, 0.9);
+  const json training = json::parse(info.training_json);
+  EXPECT_EQ(training["loss"], "focal");
+  EXPECT_EQ(training["balance"], "sampling");
+  EXPECT_GE(Right(folder.Path() / "out", cases), 36);
+  const std::string csv = Slurp(options.record / "curves.csv");
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + options.epochs);
+  EXPECT_THAT(csv, HasSubstr("1,final,6,"));
+  EXPECT_THAT(Slurp(options.record / "curves.html"), HasSubstr("held out"));
+  EXPECT_THAT(Slurp(options.record / "out-of-fold" / "report.html"), HasSubstr("Out-of-fold figures"));
+}
+
+TEST(Training, AFullDiskLeavesTheLastCheckpointWhole) {
+  TempFolder folder;
+  const auto cases = ToyCohort(folder.Path(), 12);
+  auto options = ToyOptions();
+  options.epochs = 3;
+  const auto out = folder.Path() / "out";
+  const auto checkpoint = out / "training-checkpoint.pt";
+  const BundleInfo whole = Train(cases, ToyInfo(), options, folder.Path() / "whole", nullptr);
+  std::string before;
+  // Files of this process may not grow beyond a few bytes from the third epoch on: every write fails then.
+  struct rlimit old {};
+  getrlimit(RLIMIT_FSIZE, &old);
+  const auto ignored = std::signal(SIGXFSZ, SIG_IGN);
+  const std::string complaint = ErrorOf([&] {
+    Train(cases, ToyInfo(), options, out, [&](const TrainingProgress& p) {
+      if (p.epoch != 3 || p.step != 1) return;
+      before = Slurp(checkpoint);
+      const struct rlimit small { 1000, old.rlim_max };
+      setrlimit(RLIMIT_FSIZE, &small);
+    });
+  });
+  setrlimit(RLIMIT_FSIZE, &old);
+  std::signal(SIGXFSZ, ignored);
+  EXPECT_THAT(complaint, HasSubstr("cannot be written"));
+  EXPECT_FALSE(before.empty());
+  EXPECT_EQ(Slurp(checkpoint), before);
+  EXPECT_FALSE(std::filesystem::exists(checkpoint.string() + ".tmp")) << "half a file would hold the last free bytes";
+  options.resume = true;
+  EXPECT_EQ(Train(cases, ToyInfo(), options, out, nullptr).weights_sha256, whole.weights_sha256);
+}
+
 TEST(Training, BadOptionsAndCohortsAreRefused) {
   TempFolder folder;
   auto cases = ToyCohort(folder.Path(), 12);
@@ -181,6 +279,8 @@ TEST(Training, BadOptionsAndCohortsAreRefused) {
     return ErrorOf([&] { Train(cohort, info, options, folder.Path() / "out", nullptr); });
   };
   EXPECT_THAT(complaint([](auto& o, auto&, auto&) { o.epochs = 0; }), HasSubstr("epochs"));
+  EXPECT_THAT(complaint([](auto& o, auto&, auto&) { o.loss = "hinge"; }), HasSubstr("'hinge'"));
+  EXPECT_THAT(complaint([](auto& o, auto&, auto&) { o.augmentation = "wild"; }), HasSubstr("'wild'"));
   EXPECT_THAT(complaint([](auto& o, auto&, auto&) { o.folds = 1; }), HasSubstr("folds"));
   EXPECT_THAT(complaint([](auto& o, auto&, auto&) { o.device = "tpu"; }), HasSubstr("'tpu'"));
   EXPECT_THAT(complaint([](auto&, auto& i, auto&) { i.network.type = "alexnet"; }), HasSubstr("'alexnet'"));
