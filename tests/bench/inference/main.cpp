@@ -1,0 +1,178 @@
+// The network alone, as the node serves it, for tests/bench/inference.py:
+//   bench_inference make DIR                        weights of both layouts (fp32), inputs of 96^3 and 128^3
+//   bench_inference time DIR LAYOUT SHAPE THREADS N  milliseconds of N calls, logits, speed of a matrix product, as
+//   JSON bench_inference gpu DIR LAYOUT SHAPE N           the same on CUDA: fp32 without TF32, half, a training step
+//   (gpu.sh)
+#include "inference/networks/device.h"
+#include "inference/networks/file_io.h"
+#include "inference/networks/network.h"
+#include "inference/networks/weights.h"
+
+#include <nlohmann/json.hpp>
+#include <torch/torch.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <string>
+
+namespace {
+
+using namespace glionode::networks;
+namespace fs = std::filesystem;
+
+NetworkSpec FullWidth(const std::string& layout) {
+  NetworkSpec spec;
+  spec.layout = layout;
+  return spec;
+}
+
+fs::path InputFile(const fs::path& folder, int shape) {
+  return folder / (std::string("input-").append(std::to_string(shape)).append(".f32"));
+}
+
+void Make(const fs::path& folder) {
+  torch::NoGradGuard no_grad;
+  torch::manual_seed(1);
+  for (const char* layout : {"dilated", "strided"}) {
+    const auto network = MakeNetwork(FullWidth(layout));
+    for (auto& buffer : network->named_buffers()) {  // statistics as after training: neither 0 nor 1
+      if (buffer.key().ends_with("running_mean")) buffer.value().normal_(0, 0.1);
+      if (buffer.key().ends_with("running_var")) buffer.value().uniform_(0.5, 2.0);
+    }
+    auto weights = WeightsOf(*network);
+    for (auto& [name, tensor] : weights) tensor.half = false;
+    WriteFileAtomically(folder / (std::string(layout) + ".safetensors"), EncodeSafetensors(weights));
+  }
+  for (const int shape : {96, 128}) {
+    const auto input = torch::randn({3, shape, shape, shape});
+    WriteFileAtomically(InputFile(folder, shape), std::string(static_cast<const char*>(input.data_ptr()),
+                                                              static_cast<std::size_t>(input.numel()) * sizeof(float)));
+  }
+}
+
+double Milliseconds(std::chrono::steady_clock::time_point from) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - from).count();
+}
+
+/// GFLOP/s of a large matrix product: what the library gets out of these cores at best.
+double ProductSpeed() {
+  constexpr int kSize = 1536;
+  const auto a = torch::randn({kSize, kSize}), b = torch::randn({kSize, kSize});
+  double best = 1e9;
+  for (int i = 0; i < 5; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    torch::mm(a, b);
+    best = std::min(best, Milliseconds(start));
+  }
+  return 2.0 * kSize * kSize * kSize / best / 1e6;
+}
+
+void Time(const fs::path& folder, const std::string& layout, int shape, int threads, int calls) {
+  PrepareTorch(threads);
+  torch::InferenceMode guard;
+  const auto network = MakeNetwork(FullWidth(layout));
+  const auto file = folder / (layout + ".safetensors");
+  LoadWeights(*network, ReadSafetensors(file), file.string());
+  network->eval();
+  std::string values = ReadWholeFile(InputFile(folder, shape), std::uint64_t{1} << 30);
+  const auto input = torch::from_blob(values.data(), {1, 3, shape, shape, shape});
+  InferenceGraph graph(*network);
+  nlohmann::json answer;
+  for (int i = 0; i < calls + 1; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    const auto logits = network->Head(graph.Features(input)).contiguous();
+    const double milliseconds = Milliseconds(start);
+    if (i > 0) answer["ms"].push_back(milliseconds);  // the first call lays out memory
+    answer["logits"] = {logits[0][0].item<double>(), logits[0][1].item<double>()};
+  }
+  const auto plain = network->forward(input);
+  answer["plain_logits"] = {plain[0][0].item<double>(), plain[0][1].item<double>()};
+  answer["product_gflops"] = ProductSpeed();
+  std::puts(answer.dump().c_str());
+}
+
+std::vector<double> TimeOnGpu(int calls, const std::function<void()>& work) {
+  std::vector<double> times;
+  for (int i = 0; i < calls + 5; ++i) {
+    torch::cuda::synchronize();
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    torch::cuda::synchronize();
+    if (i >= 5) times.push_back(Milliseconds(start));
+  }
+  return times;
+}
+
+void TimeGpu(const fs::path& folder, const std::string& layout, int shape, int calls) {
+  PrepareTorch(0);
+  const auto device = ChooseDevice("cuda");
+  const auto file = folder / (layout + ".safetensors");
+  const auto make = [&](bool half) {
+    auto network = MakeNetwork(FullWidth(layout));
+    LoadWeights(*network, ReadSafetensors(file), file.string());
+    network->to(device);
+    if (half) network->to(torch::kHalf);
+    return network;
+  };
+  std::string values = ReadWholeFile(InputFile(folder, shape), std::uint64_t{1} << 30);
+  const auto on_cpu = torch::from_blob(values.data(), {1, 3, shape, shape, shape});
+  nlohmann::json answer;
+  const auto probability = [](const torch::Tensor& logits) {
+    return torch::softmax(logits.to(torch::kCPU, torch::kDouble), 1)[0][kNecrosisIndex].item<double>();
+  };
+  {
+    torch::InferenceMode guard;
+    const auto plain = MakeNetwork(FullWidth(layout));
+    LoadWeights(*plain, ReadSafetensors(file), file.string());
+    plain->eval();
+    answer["probability_cpu"] = probability(plain->forward(on_cpu));
+    for (const bool half : {false, true}) {
+      const auto network = make(half);
+      network->eval();
+      const auto input = on_cpu.to(device).to(half ? torch::kHalf : torch::kFloat);
+      torch::Tensor logits;
+      const char* name = half ? "half" : "fp32";
+      answer[name]["ms"] = TimeOnGpu(calls, [&] { logits = network->forward(input); });
+      answer[name]["probability"] = probability(logits);
+    }
+  }
+  const auto network = make(false);
+  network->train();
+  torch::optim::AdamW optimiser(network->parameters(), torch::optim::AdamWOptions(1e-4));
+  const auto batch = on_cpu.to(device).repeat({4, 1, 1, 1, 1});
+  const auto target = torch::tensor({0, 1, 0, 1}, torch::kLong).to(device);
+  answer["training_step_ms"] = TimeOnGpu(calls, [&] {
+    optimiser.zero_grad();
+    torch::nll_loss(torch::log_softmax(network->forward(batch), 1), target).backward();
+    optimiser.step();
+  });
+  std::puts(answer.dump().c_str());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    if (argc == 3 && std::strcmp(argv[1], "make") == 0) {
+      Make(argv[2]);
+      return 0;
+    }
+    if (argc == 7 && std::strcmp(argv[1], "time") == 0) {
+      Time(argv[2], argv[3], std::atoi(argv[4]), std::atoi(argv[5]), std::atoi(argv[6]));
+      return 0;
+    }
+    if (argc == 6 && std::strcmp(argv[1], "gpu") == 0) {
+      TimeGpu(argv[2], argv[3], std::atoi(argv[4]), std::atoi(argv[5]));
+      return 0;
+    }
+    std::fputs("bench_inference make DIR | time DIR dilated|strided SHAPE THREADS CALLS | gpu DIR LAYOUT SHAPE CALLS\n",
+               stderr);
+    return 2;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 1;
+  }
+}
