@@ -1,4 +1,5 @@
 #pragma once
+#include "config/nearest.h"
 #include "config/settings.h"
 #include "config/settings_loader.h"
 
@@ -60,12 +61,5 @@ class SettingReader {
   std::vector<Finding> findings_;
   int errors_ = 0;
 };
-
-/// The known word that `word` most likely is: at most a third of its letters (at least one) inserted, removed, changed
-/// or swapped with a neighbour; letter case does not count. Empty: none is near.
-std::optional<std::string> Nearest(std::string_view word, const std::vector<std::string>& known);
-
-/// " (did you mean X?)" or "".
-std::string DidYouMean(std::string_view word, const std::vector<std::string>& known);
 
 }  // namespace glionode

@@ -40,8 +40,16 @@ volumes::PreprocessingSpec PreprocessingOf(const networks::BundleInfo& info) {
   spec.shape = info.shape;
   spec.bias_correction = info.bias_correction;
   spec.normalisation = info.normalisation;
+  spec.input_state = info.input_state;
   spec.slice_thickness_mm = info.slice_thickness_mm;
   return spec;
+}
+
+std::string StateProblem(const std::string& bundle_state, const std::string& images_state) {
+  const bool bundle_stripped = bundle_state == "skull-stripped", images_stripped = images_state == "skull-stripped";
+  if (bundle_stripped == images_stripped) return "";  // what remains is registration, and that is done here anyway
+  return bundle_stripped ? "The model was made from skull-stripped images, and this software removes no skull."
+                         : "The images are skull-stripped, and the model was made from whole heads.";
 }
 
 }  // namespace glionode::server

@@ -12,4 +12,9 @@ BundleSummary Summarize(const networks::BundleInfo& info, const std::string& sha
 /// The bundle's preprocessing in the words of inference/volumes.
 volumes::PreprocessingSpec PreprocessingOf(const networks::BundleInfo& info);
 
+/// Whether a bundle made for images in `bundle_state` may be given images in `images_state`: what its preprocessing
+/// does itself (registration) it reaches; skulls it neither removes nor brings back. A sentence that says why not, or
+/// "".
+std::string StateProblem(const std::string& bundle_state, const std::string& images_state);
+
 }  // namespace glionode::server

@@ -1,174 +1,226 @@
 #include "server/cohort.h"
 
 #include "config/error.h"
-#include "config/log.h"
-#include "config/sha256.h"
-#include "dicom/dataset_hash.h"
-#include "inference/networks/training.h"
+#include "config/nearest.h"
 #include "server/csv.h"
-#include "server/dicom_folder.h"
-#include "server/parallel.h"
-#include "server/progress_bar.h"
-#include "server/volume_source.h"
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <fstream>
-#include <mutex>
+#include <charconv>
+#include <functional>
+#include <optional>
 #include <set>
 
 namespace glionode::server {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
+
+constexpr std::pair<const char*, Role> kNiftiColumns[] = {{"t1", Role::kT1}, {"t2", Role::kT2}, {"t1ce", Role::kT1ce}};
+constexpr const char* kAttributes[] = {"necrosis_fraction", "reference_standard", "days_since_rt", "vendor",
+                                       "field_strength",    "slice_thickness"};
+const std::vector<std::string> kColumns = {"study",
+                                           "t1",
+                                           "t2",
+                                           "t1ce",
+                                           "patient",
+                                           "label",
+                                           "split",
+                                           "input_state",
+                                           "necrosis_fraction",
+                                           "reference_standard",
+                                           "days_since_rt",
+                                           "vendor",
+                                           "field_strength",
+                                           "slice_thickness"};
 
 std::string Value(const std::map<std::string, std::string>& row, const std::string& column) {
   const auto found = row.find(column);
   return found == row.end() ? "" : found->second;
 }
 
-void CheckRow(const CohortRow& row, std::vector<std::string>& mistakes) {
-  static const std::set<std::string> kLabels = {"recurrence", "necrosis", "mixed", "neither", "unknown"};
-  const std::string where = "row " + std::to_string(row.row) + ": ";
-  if (row.study.empty())
-    mistakes.push_back(where + "study is empty");
-  else if (!fs::is_directory(row.folder))
-    mistakes.push_back(where + "study \"" + row.study + "\" is no folder (" + row.folder.string() + ")");
-  if (row.patient.empty()) mistakes.push_back(where + "patient is empty");
-  if (kLabels.count(row.label) == 0)
-    mistakes.push_back(where + "label \"" + row.label + "\" is none of recurrence, necrosis, mixed, neither, unknown");
-  if (!row.split.empty() && row.split != "train" && row.split != "test")
-    mistakes.push_back(where + "split \"" + row.split + "\" is neither train nor test");
+/// Everything that is wrong with a table, each with its place.
+class Mistakes {
+ public:
+  explicit Mistakes(fs::path file) : file_(std::move(file)) {}
+  void Add(const std::string& text) { texts_.push_back(text); }
+  void Add(int row, const std::string& text) { Add("row " + std::to_string(row) + ": " + text); }
+  bool None() const { return texts_.empty(); }
+  [[noreturn]] void Throw() const {
+    std::string text =
+        file_.string() + ": " + std::to_string(texts_.size()) + (texts_.size() == 1 ? " mistake" : " mistakes");
+    for (const std::string& mistake : texts_) text += "\n  " + mistake;
+    throw Error(ErrorCode::kUsage, text);
+  }
+
+ private:
+  fs::path file_;
+  std::vector<std::string> texts_;
+};
+
+std::optional<double> Number(const std::string& text) {
+  double number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) return std::nullopt;
+  return number;
 }
 
-/// A patient in both parts would let the network recognise heads instead of lesions.
-void CheckPatients(const std::vector<CohortRow>& rows, std::vector<std::string>& mistakes) {
+bool Has(const CsvTable& table, const std::string& column) {
+  return std::find(table.columns.begin(), table.columns.end(), column) != table.columns.end();
+}
+
+void CheckColumns(const CsvTable& table, Mistakes& mistakes) {
+  std::set<std::string> seen;
+  for (const std::string& column : table.columns) {
+    if (!seen.insert(column).second) mistakes.Add("the column " + column + " stands twice");
+    // A misspelt "split" would be passed over in silence, and test patients would be trained on.
+    if (std::find(kColumns.begin(), kColumns.end(), column) == kColumns.end())
+      if (const auto nearest = Nearest(column, kColumns); nearest && !Has(table, *nearest))
+        mistakes.Add("the column \"" + column + "\" is unknown (did you mean " + *nearest + "?)");
+  }
+  const bool dicom = Has(table, "study");
+  bool nifti = false;
+  for (const auto& [column, role] : kNiftiColumns) nifti |= Has(table, column);
+  if (!dicom && !nifti)
+    mistakes.Add("the column study (DICOM folders) is missing, or the columns t1, t2, t1ce (NIfTI files)");
+  if (dicom && nifti) mistakes.Add("study and t1, t2, t1ce stand side by side: DICOM or NIfTI, one of the two");
+  if (nifti && !Has(table, "input_state"))
+    mistakes.Add(
+        "the column input_state is missing: NIfTI files do not say whether they are native, registered or "
+        "skull-stripped");
+  for (const char* column : {"patient", "label"})
+    if (!Has(table, column)) mistakes.Add(std::string("the column ") + column + " is missing");
+}
+
+void CheckNumber(const CohortRow& row, const char* column, double low, double high, Mistakes& mistakes) {
+  const auto found = row.attributes.find(column);
+  if (found == row.attributes.end() || found->second.empty()) return;
+  const auto number = Number(found->second);
+  if (!number || !(*number >= low && *number <= high)) {
+    char range[64];
+    std::snprintf(range, sizeof range, "%g to %g", low, high);
+    mistakes.Add(row.row, std::string(column) + " \"" + found->second + "\" is no number from " + range);
+  }
+}
+
+void CheckPlaces(const CohortRow& row, Mistakes& mistakes) {
+  if (row.nifti.empty()) {
+    if (row.study.empty())
+      mistakes.Add(row.row, "study is empty");
+    else if (!fs::is_directory(row.folder))
+      mistakes.Add(row.row, "study \"" + row.study + "\" is no folder (" + row.folder.string() + ")");
+    return;
+  }
+  std::set<fs::path> files;
+  for (const auto& [role, file] : row.nifti) {
+    const std::string name = file.filename().string();
+    if (name.empty())
+      mistakes.Add(row.row, std::string(ToText(role)) + " is empty");
+    else if (!fs::is_regular_file(file))
+      mistakes.Add(row.row, std::string(ToText(role)) + " \"" + file.string() + "\" is no file");
+    else if (!name.ends_with(".nii") && !name.ends_with(".nii.gz"))
+      mistakes.Add(row.row, std::string(ToText(role)) + " \"" + name + "\" does not end in .nii or .nii.gz");
+    else if (!files.insert(file.lexically_normal()).second)
+      mistakes.Add(row.row, std::string(ToText(role)) + " names the file of another sequence");
+  }
+}
+
+void CheckRow(const CohortRow& row, Mistakes& mistakes) {
+  static const std::set<std::string> kLabels = {"recurrence", "necrosis", "mixed", "neither", "unknown"};
+  static const std::set<std::string> kStates = {"native", "registered", "skull-stripped"};
+  CheckPlaces(row, mistakes);
+  if (row.patient.empty()) mistakes.Add(row.row, "patient is empty");
+  if (kLabels.count(row.label) == 0)
+    mistakes.Add(row.row, "label \"" + row.label + "\" is none of recurrence, necrosis, mixed, neither, unknown" +
+                              DidYouMean(row.label, {kLabels.begin(), kLabels.end()}));
+  if (kStates.count(row.input_state) == 0)
+    mistakes.Add(row.row, "input_state \"" + row.input_state + "\" is none of native, registered, skull-stripped");
+  else if (row.nifti.empty() && row.input_state != "native")
+    mistakes.Add(row.row, "input_state \"" + row.input_state + "\": DICOM studies are native");
+  CheckNumber(row, "necrosis_fraction", 0, 1, mistakes);
+  CheckNumber(row, "days_since_rt", 0, 36500, mistakes);
+  CheckNumber(row, "field_strength", 0, 20, mistakes);
+  CheckNumber(row, "slice_thickness", 0, 50, mistakes);
+}
+
+void CheckSplits(const std::vector<CohortRow>& rows, bool has_split, Mistakes& mistakes) {
+  for (const CohortRow& row : rows)
+    if (has_split && row.split != "train" && row.split != "test")
+      mistakes.Add(row.row, "split \"" + row.split + "\" is neither train nor test");
+  // A patient in both parts would let the network recognise heads instead of lesions.
   std::map<std::string, std::set<std::string>> splits;
   for (const CohortRow& row : rows) splits[row.patient].insert(row.split);
-  for (const auto& [patient, names] : splits)
-    if (names.size() > 1)
-      for (const CohortRow& row : rows)
-        if (row.patient == patient)
-          mistakes.push_back("row " + std::to_string(row.row) + ": this patient's studies are in more than one split");
+  for (const CohortRow& row : rows)
+    if (!row.patient.empty() && splits[row.patient].size() > 1)
+      mistakes.Add(row.row, "this patient's studies are in more than one split");
 }
 
-/// Changes when any image or the specification does.
-std::string CacheKey(const std::map<Role, WorkerInput>& inputs, const volumes::PreprocessingSpec& spec) {
-  Sha256 hash;
-  hash.Update("preprocessing 1|" + std::to_string(spec.shape) + "|" + std::to_string(spec.spacing_mm) + "|" +
-              std::to_string(spec.bias_correction) + "|" + spec.normalisation);
-  for (const auto& [role, input] : inputs) {
-    hash.Update(ToText(role));
-    for (const std::string& file : input.files) hash.Update(dicom::DatasetSha256(file));
+/// The same images twice, or one patient under two names, would count one case as two.
+void CheckTwins(const std::vector<CohortRow>& rows, Mistakes& mistakes) {
+  std::map<std::string, int> first;
+  std::map<std::string, std::string> state;
+  for (const CohortRow& row : rows) {
+    std::string key = row.folder.lexically_normal().string();
+    for (const auto& [role, file] : row.nifti) key += "|" + file.lexically_normal().string();
+    const auto [known, is_new] = first.emplace(key, row.row);
+    if (!is_new && !row.study.empty())
+      mistakes.Add(row.row, "the same images stand in row " + std::to_string(known->second));
+    if (row.input_state != rows.front().input_state)
+      mistakes.Add(row.row, "input_state differs from row 1; a bundle is made for one state");
   }
-  return hash.HexDigest();
 }
 
-PreparedCase Prepare(const CohortRow& row, const std::vector<Role>& roles, const volumes::PreprocessingSpec& spec,
-                     const fs::path& cache, const FolderRules& site) {
-  PreparedCase prepared{row, {}, {}, false};
-  const DicomFolder folder = ReadDicomFolder(row.folder);
-  const auto& instances = RequireStudy(folder, row.folder, "");
-  const StudyInputs inputs = CollectInputs(instances, Select(instances, roles, site));
-  prepared.reasons = inputs.reasons;
-  if (!prepared.reasons.empty()) return prepared;
-  const WorkerRequest request = MakeRequest(WorkerStep::kEvaluate, inputs, "");
-  const std::string key = CacheKey(request.inputs, spec);
-  const fs::path tensor = cache / (key + ".tensor"), facts = cache / (key + ".json");
-  if (fs::exists(facts)) {
-    const json known = json::parse(std::ifstream(facts), nullptr, false);
-    if (known.is_object()) {
-      prepared.reasons = ReasonsFromJson(known.at("reasons"));
-      prepared.phantom = known.at("phantom");
-      if (prepared.reasons.empty()) prepared.tensor_file = tensor;
-      return prepared;
-    }
+CohortRow ReadRow(const std::map<std::string, std::string>& from, int number, const fs::path& base, bool nifti) {
+  CohortRow row;
+  row.row = number;
+  if (nifti) {
+    for (const auto& [column, role] : kNiftiColumns)
+      if (from.count(column)) {
+        row.nifti[role] = base / Value(from, column);
+        if (row.study.empty()) row.study = Value(from, column);
+      }
+    row.input_state = Value(from, "input_state");
+  } else {
+    row.study = Value(from, "study");
+    row.folder = base / row.study;
+    if (const auto state = Value(from, "input_state"); !state.empty()) row.input_state = state;
   }
-  DecodedStudy study = DecodeStudy(request.inputs, false);
-  prepared.reasons = std::move(study.reasons);
-  prepared.phantom = study.quality_control_subject;
-  if (prepared.reasons.empty()) {
-    volumes::NetworkInput input = volumes::Preprocess(study.volumes, roles, spec);
-    prepared.reasons = std::move(input.reasons);
-    if (prepared.reasons.empty()) {
-      networks::WriteTensorFile(tensor, input.tensor);
-      prepared.tensor_file = tensor;
-    }
-  }
-  // Last, so that a tensor without facts is made again.
-  std::ofstream(facts) << json({{"reasons", ToJson(prepared.reasons)}, {"phantom", prepared.phantom}}).dump();
-  return prepared;
+  row.patient = Value(from, "patient");
+  row.label = Value(from, "label");
+  row.split = Value(from, "split");
+  for (const char* column : kAttributes)
+    if (from.count(column)) row.attributes[column] = Value(from, column);
+  return row;
 }
 
 }  // namespace
 
 std::vector<CohortRow> ReadCohort(const fs::path& file) {
   const CsvTable table = ReadCsv(file);
-  const auto has = [&](const char* column) {
-    return std::find(table.columns.begin(), table.columns.end(), column) != table.columns.end();
-  };
-  std::vector<std::string> mistakes;
-  if (!has("study"))
-    mistakes.push_back(
-        has("t1")
-            ? "NIfTI cohorts (columns t1, t2, t1ce) cannot be read yet; a column study with DICOM folders is needed"
-            : "the column study is missing");
-  for (const char* column : {"patient", "label"})
-    if (!has(column)) mistakes.push_back(std::string("the column ") + column + " is missing");
+  Mistakes mistakes(file);
+  CheckColumns(table, mistakes);
+  if (!mistakes.None()) mistakes.Throw();
+  const bool nifti = !Has(table, "study");
+  const fs::path base = fs::absolute(file).parent_path();
   std::vector<CohortRow> rows;
-  if (mistakes.empty()) {
-    for (std::size_t i = 0; i < table.rows.size(); ++i) {
-      const auto& from = table.rows[i];
-      CohortRow row;
-      row.row = static_cast<int>(i) + 1;
-      row.study = Value(from, "study");
-      row.folder = fs::absolute(file).parent_path() / row.study;
-      row.patient = Value(from, "patient");
-      row.label = Value(from, "label");
-      row.split = Value(from, "split");
-      CheckRow(row, mistakes);
-      rows.push_back(std::move(row));
-    }
-    CheckPatients(rows, mistakes);
-    if (rows.empty()) mistakes.push_back("there is no data row");
+  for (std::size_t i = 0; i < table.rows.size(); ++i) {
+    std::map<std::string, std::string> from = table.rows[i];
+    if (nifti)  // short rows: every sequence that the table has must be there
+      for (const auto& [column, role] : kNiftiColumns)
+        if (Has(table, column)) from.try_emplace(column);
+    rows.push_back(ReadRow(from, static_cast<int>(i) + 1, base, nifti));
+    CheckRow(rows.back(), mistakes);
   }
-  if (mistakes.empty()) return rows;
-  std::string text =
-      file.string() + ": " + std::to_string(mistakes.size()) + (mistakes.size() == 1 ? " mistake" : " mistakes");
-  for (const std::string& mistake : mistakes) text += "\n  " + mistake;
-  throw Error(ErrorCode::kUsage, text);
+  if (rows.empty()) mistakes.Add("there is no data row");
+  CheckSplits(rows, Has(table, "split"), mistakes);
+  CheckTwins(rows, mistakes);
+  if (!mistakes.None()) mistakes.Throw();
+  return rows;
 }
 
 std::vector<CohortRow> OfSplit(std::vector<CohortRow> rows, const std::string& split) {
   const bool has_split = std::any_of(rows.begin(), rows.end(), [](const CohortRow& row) { return !row.split.empty(); });
   if (has_split) std::erase_if(rows, [&](const CohortRow& row) { return row.split != split; });
   return rows;
-}
-
-std::vector<PreparedCase> PrepareCases(const std::vector<CohortRow>& rows, const std::vector<Role>& roles,
-                                       const volumes::PreprocessingSpec& spec, const fs::path& cache,
-                                       const FolderRules& site) {
-  fs::create_directories(cache);
-  std::vector<PreparedCase> cases(rows.size());
-  ProgressBar progress("preprocessing");
-  std::mutex mutex;
-  int done = 0;
-  ForEachInParallel(static_cast<int>(rows.size()), 0, [&](int index) {
-    const CohortRow& row = rows[static_cast<std::size_t>(index)];
-    PreparedCase prepared{row, {}, {}, false};
-    try {
-      prepared = Prepare(row, roles, spec, cache, site);
-    } catch (const Error& e) {
-      if (e.Code() == ErrorCode::kOutOfSpace || e.Code() == ErrorCode::kInternal) throw;
-      prepared.reasons = {{ReasonCode::kGeometry, e.what()}};
-    }
-    const std::lock_guard lock(mutex);
-    cases[static_cast<std::size_t>(index)] = std::move(prepared);
-    progress.Show(++done, static_cast<int>(rows.size()));
-  });
-  return cases;
 }
 
 }  // namespace glionode::server

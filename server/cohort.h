@@ -3,7 +3,9 @@
 #include "inference/volumes/preprocess.h"
 #include "server/dicom_folder.h"
 
+#include <array>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -11,10 +13,13 @@ namespace glionode::server {
 
 /// One row of cohort.csv (design section 4).
 struct CohortRow {
-  int row = 0;                   ///< 1 = first data row
-  std::string study;             ///< as written
-  std::filesystem::path folder;  ///< absolute
+  int row = 0;                                  ///< 1 = first data row
+  std::string study;                            ///< as written; of NIfTI rows the first file's name
+  std::filesystem::path folder;                 ///< absolute; empty for NIfTI rows
+  std::map<Role, std::filesystem::path> nifti;  ///< absolute; empty for DICOM rows
+  std::string input_state = "native";           ///< native, registered, skull-stripped: what was done to NIfTI files
   std::string patient, label, split;
+  std::map<std::string, std::string> attributes;  ///< optional columns, by name: for subgroups and the report
   bool Usable() const { return label == "recurrence" || label == "necrosis"; }
 };
 
@@ -26,9 +31,10 @@ std::vector<CohortRow> OfSplit(std::vector<CohortRow> rows, const std::string& s
 /// A study as the network gets it, kept in a cache folder.
 struct PreparedCase {
   CohortRow row;
-  std::filesystem::path tensor_file;  ///< empty when there are reasons
-  std::vector<Reason> reasons;        ///< why it cannot be used
-  bool phantom = false;               ///< every image says QualityControlSubject = YES
+  std::filesystem::path tensor_file;    ///< empty when there are reasons
+  std::vector<Reason> reasons;          ///< why it cannot be used
+  bool phantom = false;                 ///< every image says QualityControlSubject = YES
+  std::array<double, 3> grid_origin{};  ///< LPS mm of the tensor's voxel (0,0,0)
 };
 
 /// Decodes, registers and normalises every study once, in parallel; the cache is named by the files' content and the

@@ -24,8 +24,11 @@ class ProgressBar {
     drawn_ = true;
     const int filled = total > 0 ? 30 * done / total : 30;
     const double seconds = std::chrono::duration<double>(now - start_).count();
-    std::fprintf(stderr, "%s%s [%s%s] %d/%d  %.0f s  %s%s", on_terminal_ ? "\r" : "", title_.c_str(),
-                 std::string(filled, '#').c_str(), std::string(30 - filled, '.').c_str(), done, total, seconds,
+    // What is left at the speed so far.
+    char left[32] = "";
+    if (done > 0 && total > done) std::snprintf(left, sizeof left, ", %.0f s left", seconds / done * (total - done));
+    std::fprintf(stderr, "%s%s [%s%s] %d/%d  %.0f s%s  %s%s", on_terminal_ ? "\r" : "", title_.c_str(),
+                 std::string(filled, '#').c_str(), std::string(30 - filled, '.').c_str(), done, total, seconds, left,
                  note.c_str(), on_terminal_ ? "\033[K" : "\n");
     std::fflush(stderr);
   }

@@ -65,6 +65,9 @@ void Evaluate(const WorkerRequest& request, WorkerAnswer& answer) {
     answer.reasons.push_back(
         {ReasonCode::kLossy, "The images were compressed with loss; this model was not made for that."});
 
+  if (const std::string problem = StateProblem(info.input_state, "native"); !problem.empty())
+    answer.reasons.push_back({ReasonCode::kOutOfDomain, problem});
+
   std::unique_ptr<volumes::NetworkInput> input;
   std::unique_ptr<networks::Answer> network;
   answer.device = "cpu";

@@ -35,6 +35,7 @@ Phantom MakePhantom(std::uint64_t seed, int index, const PhantomOptions& options
   // From here on the class is known through z only.
   const Anatomy anatomy = MakeAnatomy(seed, index, draw.z);
   Phantom phantom;
+  phantom.lesion_radius = anatomy.lesion.radius;
   for (const auto& [role, protocol] : MakeProtocols(seed, index)) {
     phantom.volumes[role] = Render(anatomy, protocol, seed, index);
     phantom.attributes[role] = protocol.attributes;

@@ -35,6 +35,7 @@ struct Phantom {
   std::map<std::string, std::string>
       study_attributes;              ///< PatientID (holds the seed), StudyDescription, QualityControlSubject = YES ...
   std::vector<float> lesion_centre;  ///< LPS mm
+  double lesion_radius = 0;          ///< mm, of the enhancing part, before it is squeezed
 };
 
 /// Draws phantom number `index` of a cohort: same seed and index, same phantom, whatever else is drawn. Seeds, scanner,

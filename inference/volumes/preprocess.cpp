@@ -43,6 +43,12 @@ Channel MakeChannel(const Volume& reference, const Volume& volume, bool register
   return channel;
 }
 
+Mask AboveZero(const std::vector<float>& values) {
+  Mask mask(values.size());
+  std::transform(values.begin(), values.end(), mask.begin(), [](float v) { return v > 0 ? 1 : 0; });
+  return mask;
+}
+
 /// Mean 0 and deviation 1 over the head's voxels that the series covers; 0 elsewhere.
 void Normalise(Channel& channel, const Mask& head, float* to) {
   double sum = 0, squares = 0;
@@ -102,7 +108,8 @@ NetworkInput Preprocess(const std::map<Role, Volume>& volumes, const std::vector
   const Volume& reference = reduced.at(reference_role);
 
   const Head head = FindHead(reference);
-  if (auto reason = CheckHead(head)) result.reasons.push_back(*reason);
+  const bool stripped = spec.input_state == "skull-stripped";  // no skull, no skin: nothing to know a head by
+  if (auto reason = CheckHead(head); reason && !stripped) result.reasons.push_back(*reason);
   Grid grid;
   grid.size = {spec.shape, spec.shape, spec.shape};
   grid.spacing = spec.spacing_mm;
@@ -110,7 +117,7 @@ NetworkInput Preprocess(const std::map<Role, Volume>& volumes, const std::vector
     grid.origin[i] = std::round(100 * (head.centre[i] - 0.5 * spec.spacing_mm * (spec.shape - 1))) / 100;
   result.grid_origin = grid.origin;
   if (!result.reasons.empty()) return result;
-  const Mask mask = MaskOnGrid(head, grid);
+  const Mask mask = stripped ? AboveZero(SampleGrid(reference, RigidTransform{}, grid)) : MaskOnGrid(head, grid);
   result.head_mask = mask;
 
   std::map<Role, std::future<Channel>> running;

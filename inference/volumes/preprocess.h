@@ -17,6 +17,7 @@ struct PreprocessingSpec {
   int shape = 96;  ///< cube
   bool bias_correction = true;
   std::string normalisation = "zscore";
+  std::string input_state = "native";  ///< native, registered, skull-stripped (then what is above 0 is the head)
   std::array<double, 2> slice_thickness_mm{0.5, 7.0};  ///< limits
 };
 

@@ -1,20 +1,15 @@
 #include "config/error.h"
-#include "inference/networks/classifier.h"
+#include "inference/networks/bundle.h"
 #include "inference/networks/evaluation.h"
-#include "inference/networks/tensor_file.h"
-#include "server/bundle_mapping.h"
 #include "server/cohort.h"
+#include "server/cohort_evaluation.h"
 #include "server/commands/commands.h"
 #include "server/commands/role_options.h"
-#include "server/progress_bar.h"
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <set>
 
 namespace glionode::server {
 namespace {
@@ -30,71 +25,18 @@ struct EvaluateCommand {
   bool apparent = false, record = false;
 };
 
-std::int64_t Values(const networks::BundleInfo& info) {
-  return static_cast<std::int64_t>(info.network.sequences.size()) * info.shape * info.shape * info.shape;
-}
-
-networks::EvaluatedCase Judge(const PreparedCase& prepared, networks::Classifier& classifier) {
-  const networks::BundleInfo& info = classifier.Info();
-  networks::EvaluatedCase judged;
-  judged.study = prepared.row.study;
-  judged.patient = prepared.row.patient;
-  judged.label = prepared.row.label;
-  std::vector<Reason> reasons = prepared.reasons;
-  if (reasons.empty() && info.domain == "phantom" && !prepared.phantom)
-    reasons.push_back({ReasonCode::kPhantomModel, ""});
-  for (const Reason& reason : reasons)
-    judged.reasons += (judged.reasons.empty() ? "" : " ") + std::string(ToText(reason.code));
-  if (!reasons.empty()) return judged;
-  judged.probability_of_necrosis =
-      classifier.Classify(networks::ReadTensorFile(prepared.tensor_file, Values(info))).probability_of_necrosis;
-  judged.decision = Decide(judged.probability_of_necrosis, info.abstain);
-  return judged;
-}
-
-networks::EvaluationRun Run(const EvaluateCommand& command, const std::string& bundle, std::vector<CohortRow> rows) {
-  networks::Classifier classifier(bundle, command.device, command.threads);
-  classifier.SelfTest();
-  const networks::BundleInfo& info = classifier.Info();
-  networks::EvaluationRun run{info.name,
-                              info.version,
-                              networks::BundleSha256(bundle),
-                              info.domain,
-                              fs::path(command.cohort).filename().string(),
-                              false,
-                              0,
-                              {}};
-  const std::set<std::string> trained(info.patient_hashes.begin(), info.patient_hashes.end());
-  std::set<std::string> known;
-  for (const CohortRow& row : rows)
-    if (trained.count(networks::PatientHash(info.patient_hash_salt, row.patient))) known.insert(row.patient);
-  run.excluded_training_patients = static_cast<int>(known.size());
-  if (command.apparent) {
-    run.apparent = !known.empty();
-  } else {
-    std::erase_if(rows, [&](const CohortRow& row) { return known.count(row.patient) > 0; });
-    if (rows.empty())
-      throw Error(ErrorCode::kUsage, bundle +
-                                         ": every patient of this cohort was used to train it; --apparent shows the "
-                                         "figures all the same, stamped as apparent");
-  }
-  const fs::path cache = command.cache.empty() ? fs::path(command.out) / "cache" : fs::path(command.cache);
-  const auto prepared =
-      PrepareCases(rows, info.network.sequences, PreprocessingOf(info), cache, RulesOf(command.roles));
-  ProgressBar progress("network " + info.name);
-  for (const PreparedCase& one : prepared) {
-    run.cases.push_back(Judge(one, classifier));
-    progress.Show(static_cast<int>(run.cases.size()), static_cast<int>(prepared.size()));
-  }
-  return run;
-}
-
 json IntervalJson(const networks::Interval& interval) { return {interval.value, interval.low, interval.high}; }
 
 /// Puts the figures into the bundle, where reports take "tested on n = ..." from.
 void Record(const std::string& folder, const networks::EvaluationRun& run) {
   networks::BundleInfo info = networks::ReadBundle(folder);
   const networks::Metrics metrics = networks::Measure(run.cases);
+  // For small cohorts the figures out of the folds are the main evidence: they stay.
+  const json before = json::parse(info.evaluation_json, nullptr, false);
+  const json folds = !before.is_object()                         ? json(nullptr)
+                     : before.contains("out_of_fold")            ? before["out_of_fold"]
+                     : before.value("kind", "") == "out-of-fold" ? before
+                                                                 : json(nullptr);
   info.evaluation_json = json({{"cohort", run.domain == "phantom" ? "fresh phantoms" : run.cohort},
                                {"necrosis", metrics.necrosis},
                                {"recurrence", metrics.recurrence},
@@ -105,14 +47,15 @@ void Record(const std::string& folder, const networks::EvaluationRun& run) {
                                {"specificity", IntervalJson(metrics.specificity)},
                                {"accuracy", IntervalJson(metrics.accuracy)},
                                {"auc", IntervalJson(metrics.auc)},
-                               {"brier", metrics.brier}})
+                               {"brier", metrics.brier},
+                               {"out_of_fold", folds}})
                              .dump();
   networks::WriteBundle(folder, info);
 }
 
 void Print(const networks::EvaluationRun& run) {
   const networks::Metrics metrics = networks::Measure(run.cases);
-  std::printf("%s %s on %s%s: %d necrosis, %d recurrence (necrosis is the class called positive)\n",
+  std::printf("%s %s on %s%s: %d necrosis, %d recurrence (necrosis is the class that is looked for)\n",
               run.bundle_name.c_str(), run.bundle_version.c_str(), run.cohort.c_str(),
               run.apparent ? " (APPARENT: trained on these patients)" : "", metrics.necrosis, metrics.recurrence);
   const auto line = [](const char* name, const networks::Interval& interval) {
@@ -123,16 +66,24 @@ void Print(const networks::EvaluationRun& run) {
   line("accuracy", metrics.accuracy);
   line("auc", metrics.auc);
   std::printf("  %-12s %.3f\n", "brier", metrics.brier);
+  if (run.excluded_training_patients > 0)
+    std::printf("  left out: %d patients that the network was trained on\n", run.excluded_training_patients);
+  if (!run.others.empty())
+    std::printf("  labelled mixed, neither or unknown, in no two-class figure: %zu\n", run.others.size());
 }
 
 int Evaluate(const EvaluateCommand& command) {
-  auto rows = OfSplit(ReadCohort(command.cohort), "test");
-  const auto unusable = std::erase_if(rows, [](const CohortRow& row) { return !row.Usable(); });
-  if (unusable > 0)
-    std::cout << unusable << " rows are labelled mixed, neither or unknown: kept out of the two-class figures\n";
+  const auto rows = OfSplit(ReadCohort(command.cohort), "test");
+  EvaluationOptions options;
+  options.cohort = command.cohort;
+  options.cache = command.cache.empty() ? fs::path(command.out) / "cache" : fs::path(command.cache);
+  options.device = command.device;
+  options.threads = command.threads;
+  options.rules = RulesOf(command.roles);
+  options.apparent = command.apparent;
   std::vector<networks::EvaluationRun> runs;
   for (const std::string& bundle : command.bundles) {
-    runs.push_back(Run(command, bundle, rows));
+    runs.push_back(EvaluateOnCohort(bundle, rows, options));
     if (command.record) Record(bundle, runs.back());
   }
   fs::create_directories(command.out);

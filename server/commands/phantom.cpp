@@ -72,13 +72,16 @@ struct Lines {
   std::string cohort, truth;
 };
 
-Lines Describe(const volumes::Phantom& phantom, const std::string& folder) {
+Lines Describe(const volumes::Phantom& phantom, const std::string& folder, double separation) {
   Lines lines;
   lines.cohort = folder + "," + CsvField(phantom.study_attributes.at("PatientID")) + "," + phantom.label + "," +
                  CsvField(Attribute(phantom, Role::kT1ce, "Manufacturer")) + "," +
                  Attribute(phantom, Role::kT1ce, "MagneticFieldStrength") + "," +
                  Attribute(phantom, Role::kT1ce, "SliceThickness");
-  lines.truth = folder + "," + phantom.label + "," + std::to_string(phantom.log_likelihood_ratio);
+  lines.truth = folder + "," + phantom.label + "," + std::to_string(phantom.log_likelihood_ratio) + "," +
+                std::to_string(separation);
+  for (const float place : phantom.lesion_centre) lines.truth += "," + std::to_string(place);
+  lines.truth += "," + std::to_string(phantom.lesion_radius);
   for (const double z : phantom.z) lines.truth += "," + std::to_string(z);
   return lines;
 }
@@ -98,14 +101,14 @@ int MakePhantoms(const PhantomCommand& command) {
         volumes::MakePhantom(command.seed, index, command.options, labels[static_cast<std::size_t>(index)]);
     const std::string name = "phantom|" + std::to_string(command.seed) + "|" + std::to_string(index);
     WriteStudy(phantom, name, folder / StudyFolder(index));
-    lines[static_cast<std::size_t>(index)] = Describe(phantom, StudyFolder(index));
+    lines[static_cast<std::size_t>(index)] = Describe(phantom, StudyFolder(index), command.options.separation);
     const std::lock_guard lock(mutex);
     latent = phantom.z.size();
     progress.Show(++done, command.studies);
   });
   std::ofstream cohort(folder / "cohort.csv"), truth(folder / "truth.csv");
   cohort << "study,patient,label,vendor,field_strength,slice_thickness\n";
-  truth << "study,label,log_likelihood_ratio";
+  truth << "study,label,log_likelihood_ratio,separation,lesion_x,lesion_y,lesion_z,lesion_radius";
   for (std::size_t i = 1; i <= latent; ++i) truth << ",z" << i;
   truth << "\n";
   for (const Lines& line : lines) cohort << line.cohort << "\n", truth << line.truth << "\n";

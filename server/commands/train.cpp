@@ -1,4 +1,5 @@
 #include "config/error.h"
+#include "inference/networks/starting_weights.h"
 #include "inference/networks/training.h"
 #include "server/bundle_mapping.h"
 #include "server/cohort.h"
@@ -6,6 +7,9 @@
 #include "server/commands/role_options.h"
 #include "server/progress_bar.h"
 
+#include <atomic>
+#include <cmath>
+#include <csignal>
 #include <filesystem>
 #include <iostream>
 
@@ -19,6 +23,7 @@ constexpr double kFieldOfViewMm = 192;  // holds a head (design section 7)
 struct TrainCommand {
   RoleOptions roles;
   std::string cohort, out, cache;
+  std::vector<std::string> sequences;
   networks::BundleInfo info;
   networks::TrainingOptions options;
 };
@@ -36,10 +41,43 @@ void Describe(networks::BundleInfo& info, const std::vector<PreparedCase>& cases
   info.spacing_mm = kFieldOfViewMm / info.shape;
 }
 
+std::atomic<bool> interrupted{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "it is set in a signal handler");
+
+/// From here on Ctrl-C ends the training after the step that runs; a second one ends the program at once.
+void ListenForInterrupts() {
+  const auto stop = [](int signal) {
+    interrupted = true;
+    std::signal(signal, SIG_DFL);
+  };
+  std::signal(SIGINT, stop);
+  std::signal(SIGTERM, stop);
+}
+
+void PrintList(const char* title, const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  std::cout << "  " << title << " (" << names.size() << "):";
+  for (const std::string& name : names) std::cout << "\n    " << name;
+  std::cout << "\n";
+}
+
+/// What becomes of the starting weights, before anything that takes long.
+void ShowStartingWeights(const TrainCommand& command) {
+  if (command.options.init.empty()) return;
+  const auto report =
+      networks::DescribeStartingWeights(command.info.network, command.options.init, command.options.init_layout);
+  std::cout << "starting weights " << command.options.init.string() << "\n";
+  PrintList("loaded", report.loaded);
+  PrintList("not loaded", report.not_loaded);
+  PrintList("start at random", report.fresh);
+}
+
 int TrainBundle(TrainCommand command) {
   const auto rows = OfSplit(ReadCohort(command.cohort), "train");
   const fs::path cache = command.cache.empty() ? fs::path(command.out + ".cache") : fs::path(command.cache);
   command.info.spacing_mm = kFieldOfViewMm / command.info.shape;
+  if (!rows.empty()) command.info.input_state = rows.front().input_state;
+  ShowStartingWeights(command);
   const auto prepared =
       PrepareCases(rows, command.info.network.sequences, PreprocessingOf(command.info), cache, RulesOf(command.roles));
   std::vector<networks::TensorCase> cases;
@@ -57,18 +95,44 @@ int TrainBundle(TrainCommand command) {
   }
   Describe(command.info, used, command.out);
   command.options.cohort = fs::path(command.cohort).filename();
+  command.options.record = command.out + ".training";
+  ListenForInterrupts();
   ProgressBar progress("training");
   const networks::BundleInfo made =
       networks::Train(cases, command.info, command.options, command.out, [&](const networks::TrainingProgress& at) {
-        char loss[32];
-        std::snprintf(loss, sizeof loss, "%.4f", at.loss);
-        progress.Show((at.epoch - 1) * at.steps + at.step, at.epochs * at.steps,
-                      at.phase + ", epoch " + std::to_string(at.epoch) + ", loss " + loss);
+        if (interrupted)
+          throw Error(ErrorCode::kBusy, "interrupted; " + command.out +
+                                            "/training-checkpoint.pt holds the last whole epoch: the same command with "
+                                            "--resume goes on from there");
+        char text[64];
+        std::snprintf(text, sizeof text, ", loss %.4f", at.loss);
+        std::string note = at.phase + ", epoch " + std::to_string(at.epoch) + text;
+        std::snprintf(text, sizeof text, ", AUC %.3f", at.auc);
+        if (at.steps > 0 && std::isfinite(at.auc)) note += text;
+        progress.Show((at.epoch - 1) * at.steps + at.step, at.epochs * at.steps, note);
       });
   std::cout << "\n"
             << made.name << " trained on " << cases.size() << " studies; " << command.out
-            << "/bundle.json, weights.safetensors\n";
+            << "/bundle.json, weights.safetensors\ncurves and the report on held-out predictions: " << command.out
+            << ".training\n";
   return 0;
+}
+
+std::string OptionsBesideDefaults(const TrainCommand& command) {
+  const networks::TrainingOptions& now = command.options;
+  const networks::TrainingOptions plain;
+  std::string text;
+  if (!command.sequences.empty()) {
+    text += " --sequences ";
+    for (std::size_t i = 0; i < command.sequences.size(); ++i) text += (i ? "," : "") + command.sequences[i];
+  }
+  if (now.repeats != plain.repeats) text += " --repeats " + std::to_string(now.repeats);
+  if (now.loss != plain.loss) text += " --loss " + now.loss;
+  if (now.balance != plain.balance) text += " --balance " + now.balance;
+  if (now.augmentation != plain.augmentation) text += " --augmentation " + now.augmentation;
+  if (now.precision != plain.precision) text += " --precision " + now.precision;
+  if (!now.init.empty()) text += " --init " + now.init.filename().string();
+  return text;
 }
 
 }  // namespace
@@ -95,6 +159,27 @@ void AddTrain(CLI::App& app, int& exit_code) {
       ->add_option("--folds", training.folds, "patient-grouped cross-validation for calibration; 0: a part held back")
       ->check(CLI::Range(0, 20));
   command->add_option("--repeats", training.repeats, "of the cross-validation")->check(CLI::Range(1, 100));
+  command
+      ->add_option("--init", training.init,
+                   "starting weights: safetensors with MedicalNet's or MONAI's names (docs/training.md)")
+      ->check(CLI::ExistingFile);
+  command->add_option("--init-layout", training.init_layout, "their layout, where the file does not say it")
+      ->check(CLI::IsMember({"dilated", "strided"}));
+  command->add_option("--sequences", options->sequences, "of the network, such as t1,t2,t1ce (all) or t1ce")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"t1", "t2", "t1ce"}));
+  command->add_option("--loss", training.loss, "cross-entropy or focal")
+      ->check(CLI::IsMember({"cross-entropy", "focal"}));
+  command->add_option("--focal-gamma", training.focal_gamma, "how far focal loss turns to the hard cases")
+      ->check(CLI::Range(0.0, 10.0));
+  command->add_option("--balance", training.balance, "classes count alike by weights in the loss, or by sampling")
+      ->check(CLI::IsMember({"weights", "sampling"}));
+  command
+      ->add_option("--augmentation", training.augmentation,
+                   "none; light (mirror, shift, intensity); full (also turn, scale, bias, noise, sequences displaced)")
+      ->check(CLI::IsMember({"none", "light", "full"}));
+  command->add_option("--precision", training.precision, "fp32, or mixed: bfloat16 on CUDA, no change on the CPU")
+      ->check(CLI::IsMember({"fp32", "mixed"}));
   command->add_option("--seed", training.seed, "the same seed and thread count give the same weights");
   command->add_option("--batch", training.batch, "studies a step")->check(CLI::Range(1, 256));
   command->add_option("--learning-rate", training.learning_rate, "largest learning rate");
@@ -104,6 +189,8 @@ void AddTrain(CLI::App& app, int& exit_code) {
   command->add_option("--cache", options->cache, "folder of preprocessed studies (default: OUT.cache)");
   command->add_flag("--resume", training.resume, "go on from the last checkpoint");
   command->callback([options, &app, &exit_code] {
+    if (!options->sequences.empty()) options->info.network.sequences.clear();
+    for (const std::string& word : options->sequences) options->info.network.sequences.push_back(*RoleFromText(word));
     // What a reader of the bundle needs to do the same again: the options, not this machine's paths.
     auto& line = options->options.command;
     const auto& network = options->info.network;
@@ -112,7 +199,8 @@ void AddTrain(CLI::App& app, int& exit_code) {
     line = "glionode train cohort.csv --network " + network.type + " --width " + width + " --shape " +
            std::to_string(options->info.shape) + " --layout " + network.layout + " --epochs " +
            std::to_string(options->options.epochs) + " --folds " + std::to_string(options->options.folds) +
-           " --batch " + std::to_string(options->options.batch) + " --seed " + std::to_string(options->options.seed);
+           " --batch " + std::to_string(options->options.batch) + " --seed " + std::to_string(options->options.seed) +
+           OptionsBesideDefaults(*options);
     exit_code = Guarded([&] { return TrainBundle(*options); });
   });
 }

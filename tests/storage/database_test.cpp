@@ -184,8 +184,8 @@ TEST_F(DatabaseTest, EverythingIsThereAfterReopening) {
 class MigrationTest : public IndexTest {
  protected:
   int MigrateWith(const std::string& second) {
-    auto migrations = std::vector<Migration>(BuiltInMigrations().begin(), BuiltInMigrations().begin() + 1);
-    migrations.push_back({2, second});
+    auto migrations = std::vector<Migration>(BuiltInMigrations().begin(), BuiltInMigrations().end());
+    migrations.push_back({kHead + 1, second});
     soci::session session(soci::sqlite3, "dbname=" + file_.string());
     return Migrate(session, file_, migrations);
   }
@@ -193,24 +193,26 @@ class MigrationTest : public IndexTest {
     soci::session session(soci::sqlite3, "dbname=" + file_.string());
     return std::stoi(Pragma(session, "user_version"));
   }
+  static inline const int kHead = BuiltInMigrations().back().version;
   const fs::path file_ = folder_.Path() / "index.sqlite";
 };
 
 TEST_F(MigrationTest, AnIndexInUseIsCopiedAndThenMigrated) {
   index_->Add(Image("1.1"));
   database_.reset();
-  EXPECT_EQ(MigrateWith("ALTER TABLE studies ADD COLUMN more TEXT NOT NULL DEFAULT 'x'; CREATE TABLE t (a TEXT);"), 2);
-  EXPECT_EQ(Version(), 2);
+  EXPECT_EQ(MigrateWith("ALTER TABLE studies ADD COLUMN more TEXT NOT NULL DEFAULT 'x'; CREATE TABLE t (a TEXT);"),
+            kHead + 1);
+  EXPECT_EQ(Version(), kHead + 1);
   {
     soci::session session(soci::sqlite3, "dbname=" + file_.string());
     std::string more;
     session << "SELECT more FROM studies WHERE study_uid = '1.2'", soci::into(more);
     EXPECT_EQ(more, "x");
   }
-  const fs::path copy = file_.string() + ".before-schema-2";
+  const fs::path copy = file_.string() + ".before-schema-" + std::to_string(kHead + 1);
   ASSERT_TRUE(fs::exists(copy));
   Database before(copy);
-  EXPECT_EQ(before.SchemaVersion(), 1);
+  EXPECT_EQ(before.SchemaVersion(), kHead);
   EXPECT_EQ(StudyIndex(before).Counts().instances, 1);
   EXPECT_FALSE(fs::exists(copy.string() + ".partial"));
 }
@@ -220,11 +222,12 @@ TEST_F(MigrationTest, AFailedMigrationLeavesTheIndexAsItWas) {
   database_.reset();
   for (int time = 0; time < 2; ++time)
     EXPECT_ANY_THROW(MigrateWith("CREATE TABLE t (a TEXT); ALTER TABLE nonsense ADD COLUMN b TEXT;"));
-  EXPECT_EQ(Version(), 1);
+  EXPECT_EQ(Version(), kHead);
   Open();
   EXPECT_EQ(index_->Counts().instances, 1);
-  EXPECT_TRUE(fs::exists(file_.string() + ".before-schema-2"));
-  EXPECT_TRUE(fs::exists(file_.string() + ".before-schema-2.1")) << "copies are not overwritten";
+  const std::string copy = file_.string() + ".before-schema-" + std::to_string(kHead + 1);
+  EXPECT_TRUE(fs::exists(copy));
+  EXPECT_TRUE(fs::exists(copy + ".1")) << "copies are not overwritten";
 }
 
 TEST_F(MigrationTest, ANewIndexNeedsNoCopy) {

@@ -1,0 +1,157 @@
+// Cohort rows to network inputs, once, in a cache.
+#include "config/error.h"
+#include "config/log.h"
+#include "config/sha256.h"
+#include "dicom/dataset_hash.h"
+#include "inference/networks/training.h"
+#include "inference/volumes/nifti.h"
+#include "server/bundle_mapping.h"
+#include "server/cohort.h"
+#include "server/dicom_folder.h"
+#include "server/parallel.h"
+#include "server/progress_bar.h"
+#include "server/volume_source.h"
+
+#include <nlohmann/json.hpp>
+
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <mutex>
+
+namespace glionode::server {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+/// Changes when the specification does.
+std::string SpecificationText(const std::vector<Role>& roles, const volumes::PreprocessingSpec& spec) {
+  std::string text = "preprocessing 1|" + std::to_string(spec.shape) + "|" + std::to_string(spec.spacing_mm) + "|" +
+                     std::to_string(spec.bias_correction) + "|" + spec.normalisation + "|" + spec.input_state;
+  for (const Role role : roles) text.append("|").append(ToText(role));
+  return text;
+}
+
+/// A row's images: a digest of their content, and how to read them.
+struct Source {
+  std::string content;
+  std::vector<Reason> reasons;
+  std::function<DecodedStudy()> read;
+};
+
+Source DicomSource(const CohortRow& row, const std::vector<Role>& roles, const FolderRules& site) {
+  const DicomFolder folder = ReadDicomFolder(row.folder);
+  const auto& instances = RequireStudy(folder, row.folder, "");
+  const StudyInputs inputs = CollectInputs(instances, Select(instances, roles, site));
+  Source source;
+  source.reasons = inputs.reasons;
+  if (!source.reasons.empty()) return source;
+  const WorkerRequest request = MakeRequest(WorkerStep::kEvaluate, inputs, "");
+  Sha256 hash;
+  for (const auto& [role, input] : request.inputs) {
+    hash.Update(ToText(role));
+    for (const std::string& file : input.files) hash.Update(dicom::DatasetSha256(file));
+  }
+  source.content = hash.HexDigest();
+  source.read = [request] { return DecodeStudy(request.inputs, false); };
+  return source;
+}
+
+Source NiftiSource(const CohortRow& row, const std::vector<Role>& roles) {
+  Source source;
+  Sha256 hash;
+  for (const Role role : roles) {
+    const auto file = row.nifti.find(role);
+    if (file == row.nifti.end()) {
+      source.reasons.push_back(
+          {ReasonCode::kMissingRole, "The cohort has no column " + std::string(ToText(role)) + "."});
+      continue;
+    }
+    std::ifstream stream(file->second, std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
+    hash.Update(ToText(role));
+    hash.Update(bytes);
+  }
+  source.content = hash.HexDigest();
+  source.read = [files = row.nifti, roles] {
+    DecodedStudy study;
+    for (const Role role : roles) study.volumes[role] = volumes::ReadNifti(files.at(role));
+    return study;
+  };
+  return source;
+}
+
+bool ReadFacts(const fs::path& file, PreparedCase& prepared) {
+  std::ifstream stream(file);
+  const json known = stream ? json::parse(stream, nullptr, false) : json();
+  if (!known.is_object() || !known.contains("grid_origin")) return false;
+  prepared.reasons = ReasonsFromJson(known.at("reasons"));
+  prepared.phantom = known.at("phantom");
+  prepared.grid_origin = known.at("grid_origin");
+  return true;
+}
+
+PreparedCase Prepare(const CohortRow& row, const std::vector<Role>& roles, const volumes::PreprocessingSpec& spec,
+                     const fs::path& cache, const FolderRules& site) {
+  PreparedCase prepared{row, {}, {}, false, {}};
+  if (const std::string problem = StateProblem(spec.input_state, row.input_state); !problem.empty()) {
+    prepared.reasons = {{ReasonCode::kOutOfDomain, problem}};
+    return prepared;
+  }
+  const Source source = row.nifti.empty() ? DicomSource(row, roles, site) : NiftiSource(row, roles);
+  prepared.reasons = source.reasons;
+  if (!prepared.reasons.empty()) return prepared;
+  const std::string key = Sha256Hex(SpecificationText(roles, spec) + "|" + source.content);
+  const fs::path tensor = cache / (key + ".tensor"), facts = cache / (key + ".json");
+  if (ReadFacts(facts, prepared)) {
+    if (prepared.reasons.empty()) prepared.tensor_file = tensor;
+    return prepared;
+  }
+  DecodedStudy study = source.read();
+  prepared.reasons = std::move(study.reasons);
+  prepared.phantom = study.quality_control_subject;
+  if (prepared.reasons.empty()) {
+    volumes::NetworkInput input = volumes::Preprocess(study.volumes, roles, spec);
+    prepared.reasons = std::move(input.reasons);
+    prepared.grid_origin = input.grid_origin;
+    if (prepared.reasons.empty()) {
+      networks::WriteTensorFile(tensor, input.tensor);
+      prepared.tensor_file = tensor;
+    }
+  }
+  // Last, so that a tensor without facts is made again.
+  std::ofstream(facts) << json({{"reasons", ToJson(prepared.reasons)},
+                                {"phantom", prepared.phantom},
+                                {"grid_origin", prepared.grid_origin}})
+                              .dump();
+  return prepared;
+}
+
+}  // namespace
+
+std::vector<PreparedCase> PrepareCases(const std::vector<CohortRow>& rows, const std::vector<Role>& roles,
+                                       const volumes::PreprocessingSpec& spec, const fs::path& cache,
+                                       const FolderRules& site) {
+  fs::create_directories(cache);
+  std::vector<PreparedCase> cases(rows.size());
+  ProgressBar progress("preprocessing");
+  std::mutex mutex;
+  int done = 0;
+  ForEachInParallel(static_cast<int>(rows.size()), 0, [&](int index) {
+    const CohortRow& row = rows[static_cast<std::size_t>(index)];
+    PreparedCase prepared{row, {}, {}, false, {}};
+    try {
+      prepared = Prepare(row, roles, spec, cache, site);
+    } catch (const Error& e) {
+      if (e.Code() == ErrorCode::kOutOfSpace || e.Code() == ErrorCode::kInternal) throw;
+      prepared.reasons = {{ReasonCode::kGeometry, e.what()}};
+    }
+    const std::lock_guard lock(mutex);
+    cases[static_cast<std::size_t>(index)] = std::move(prepared);
+    progress.Show(++done, static_cast<int>(rows.size()));
+  });
+  return cases;
+}
+
+}  // namespace glionode::server

@@ -1,0 +1,203 @@
+"""Training and evaluating as a person does it: cohort in, bundle out, broken off and gone on with, evaluated elsewhere."""
+
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import tempfile
+import unittest
+
+import processes
+
+BINARY = os.environ["GLIONODE_BINARY"]
+TRAIN = ["--network", "resnet10", "--width", "0.0625", "--shape", "32", "--batch", "2", "--seed", "3",
+         "--threads", "1", "--device", "cpu"]
+
+
+def glionode(*words, check=True, **more):
+    done = subprocess.run([BINARY, *map(str, words)], capture_output=True, text=True, timeout=600, **more)
+    if check and done.returncode != 0:
+        raise AssertionError(f"glionode {words[0]}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+def write_nifti(path, size, values):
+    """float32 NIfTI-1 with 6 mm voxels, axes right, anterior, superior."""
+    header = bytearray(352)
+    struct.pack_into("<i", header, 0, 348)
+    struct.pack_into("<8h", header, 40, 3, size, size, size, 1, 1, 1, 1)
+    struct.pack_into("<hh", header, 70, 16, 32)
+    struct.pack_into("<8f", header, 76, 1, 6, 6, 6, 0, 0, 0, 0)
+    struct.pack_into("<3f", header, 108, 352, 1, 0)
+    struct.pack_into("<h", header, 254, 1)
+    half = -3.0 * (size - 1)
+    struct.pack_into("<12f", header, 280, 6, 0, 0, half, 0, 6, 0, half, 0, 0, 6, half)
+    header[344:348] = b"n+1\0"
+    with open(path, "wb") as file:
+        file.write(bytes(header) + struct.pack(f"<{len(values)}f", *values))
+
+
+class Training(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="glionode-training-")
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.cohort = os.path.join(self.folder, "cohort")
+
+    def make_cohort(self, studies=10):
+        glionode("phantom", self.cohort, "--studies", studies, "--seed", 31)
+
+    def train(self, out, *more, epochs=4, check=True):
+        return glionode("train", os.path.join(self.cohort, "cohort.csv"), "--out", out, "--cache",
+                        os.path.join(self.folder, "cache"), *TRAIN, "--epochs", epochs, *more, check=check)
+
+    def test_train_evaluate_and_exclusion(self):
+        self.make_cohort()
+        self.check_mistakes()
+        bundle = os.path.join(self.folder, "bundle")
+        self.train(bundle, "--folds", "2")
+        self.check_starting_weights(bundle)
+        for name in ("curves.csv", "curves.html", "out-of-fold/report.html", "out-of-fold/metrics.json"):
+            self.assertTrue(os.path.isfile(os.path.join(bundle + ".training", name)), name)
+        self.assertEqual(sorted(os.listdir(bundle)), ["bundle.json", "weights.safetensors"])
+        cohort = os.path.join(self.cohort, "cohort.csv")
+        refused = glionode("evaluate", cohort, bundle, "--out", bundle + "-apparent", check=False)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("--apparent", refused.stderr)
+        glionode("evaluate", cohort, bundle, "--out", bundle + "-apparent", "--apparent", "--cache",
+                 os.path.join(self.folder, "cache"))
+        with open(os.path.join(bundle + "-apparent", "report.html"), encoding="utf-8") as file:
+            page = file.read()
+        self.assertIn("APPARENT", page)
+        self.assertIn("known ceiling", page)
+        self.assertIn("Does the activation map show", page)
+        with open(os.path.join(bundle + "-apparent", "metrics.json"), encoding="utf-8") as file:
+            metrics = json.load(file)
+        self.assertTrue(metrics["apparent"])
+        self.assertAlmostEqual(metrics["phantom"]["separation"], 1.812, places=5)
+        # Half of the patients are new: they alone are measured.
+        mixed = os.path.join(self.folder, "mixed")
+        shutil.copytree(self.cohort, mixed)
+        with open(os.path.join(mixed, "cohort.csv"), encoding="utf-8") as file:
+            header, *rows = file.read().splitlines()
+        place = header.split(",").index("patient")
+        for i in range(0, len(rows), 2):
+            fields = rows[i].split(",")
+            fields[place] = f"NEW-{i}"
+            rows[i] = ",".join(fields)
+        rows[0] = rows[0].replace(",necrosis,", ",mixed,").replace(",recurrence,", ",mixed,")
+        with open(os.path.join(mixed, "cohort.csv"), "w", encoding="utf-8") as file:
+            file.write("\n".join([header, *rows]) + "\n")
+        glionode("evaluate", os.path.join(mixed, "cohort.csv"), bundle, "--out", mixed + "-out", "--cache",
+                 os.path.join(self.folder, "cache"))
+        with open(os.path.join(mixed + "-out", "metrics.json"), encoding="utf-8") as file:
+            counts = json.load(file)
+        self.assertEqual(counts["counts"]["excluded_training_patients"], 5)
+        self.assertEqual(counts["counts"]["cases"], 4)
+        self.assertEqual(counts["other_labels"]["mixed"]["studies"], 1)
+
+    def test_kill_and_resume(self):
+        self.make_cohort()
+        whole, broken = os.path.join(self.folder, "whole"), os.path.join(self.folder, "broken")
+        self.train(whole)
+        checkpoint = os.path.join(broken, "training-checkpoint.pt")
+        command = [BINARY, "train", os.path.join(self.cohort, "cohort.csv"), "--out", broken, "--cache",
+                   os.path.join(self.folder, "cache"), *TRAIN, "--epochs", "4"]
+        for end in (signal.SIGKILL, signal.SIGINT):
+            before = os.stat(checkpoint).st_mtime_ns if os.path.exists(checkpoint) else 0
+            more = ["--resume"] if before else []
+            running = subprocess.Popen(command + more, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            processes.wait_for("a checkpoint", lambda: running.poll() is not None or (
+                os.path.exists(checkpoint) and os.stat(checkpoint).st_mtime_ns > before), 300)
+            running.send_signal(end)
+            _, errors = running.communicate(timeout=120)
+            if end == signal.SIGINT and running.returncode != 0:  # it may have been through already
+                self.assertIn("--resume", errors)
+            self.assertTrue(os.path.exists(checkpoint) or os.path.exists(os.path.join(broken, "bundle.json")))
+        if not os.path.exists(os.path.join(broken, "bundle.json")):
+            self.train(broken, "--resume")
+        with open(os.path.join(whole, "weights.safetensors"), "rb") as a, \
+                open(os.path.join(broken, "weights.safetensors"), "rb") as b:
+            self.assertEqual(a.read(), b.read())
+        self.check_full_disk()
+
+    def check_full_disk(self):
+        disk = os.path.join(self.folder, "disk")
+        os.mkdir(disk)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True,
+                                 text=True, check=False)
+        self.assertEqual(mounted.returncode, 0, f"a small tmpfs is needed for this test (root): {mounted.stderr}")
+        try:
+            done = self.train(os.path.join(disk, "bundle"), epochs=2, check=False)
+            self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+            self.assertIn("No space left on device", done.stderr)
+            left = [name for _, _, names in os.walk(disk) for name in names]
+            self.assertFalse([name for name in left if name.endswith(".tmp")], "half a file is left")
+            self.assertNotIn("bundle.json", left)
+        finally:
+            subprocess.run(["umount", disk], check=True)
+
+    def check_mistakes(self):
+        table = os.path.join(self.folder, "bad.csv")
+        with open(table, "w", encoding="utf-8") as file:
+            file.write("study,patient,label\ncohort/study-0001,P1,necrosis\nnowhere,P2,tumour\n")
+        refused = glionode("train", table, "--network", "resnet10", "--out", os.path.join(self.folder, "x"), check=False)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("row 2: study \"nowhere\" is no folder", refused.stderr)
+        self.assertIn("row 2: label \"tumour\"", refused.stderr)
+
+    def check_starting_weights(self, bundle):
+        weights = os.path.join(bundle, "weights.safetensors")
+        done = self.train(os.path.join(self.folder, "second"), "--init", weights, epochs=1)
+        self.assertIn("loaded (", done.stdout)
+        self.assertIn("conv1.weight", done.stdout)
+        refused = self.train(os.path.join(self.folder, "third"), "--layout", "strided", "--init", weights, check=False)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("learned with layout dilated", refused.stderr)
+
+    def test_skull_stripped_files_and_a_dicom_study(self):
+        """A bundle made from skull-stripped NIfTI files refuses a DICOM study in words."""
+        self.make_cohort(1)
+        folder = os.path.join(self.folder, "nifti")
+        os.mkdir(folder)
+        size = 32
+        rows = ["t1,t2,t1ce,patient,label,input_state"]
+        for case in range(10):
+            names = []
+            for contrast, name in enumerate(("t1", "t2", "t1ce")):
+                values = []
+                for z in range(size):
+                    for y in range(size):
+                        for x in range(size):
+                            r = ((x - 15.5) / 11) ** 2 + ((y - 15.5) / 13) ** 2 + ((z - 15.5) / 10) ** 2
+                            lesion = ((x - 20) ** 2 + (y - 16) ** 2 + (z - 16) ** 2) ** 0.5
+                            value = 0 if r > 1 else 100 + 20 * contrast + (x * 7 + y * 5 + z * 3 + case) % 11
+                            if r <= 1 and lesion < 4 and name == "t1ce":
+                                value += 150 if case % 2 == 0 or lesion > 2 else 0
+                            values.append(float(value))
+                names.append(f"{case}-{name}.nii")
+                write_nifti(os.path.join(folder, names[-1]), size, values)
+            rows.append(",".join(names) + f",P{case},{'necrosis' if case % 2 else 'recurrence'},skull-stripped")
+        with open(os.path.join(folder, "cohort.csv"), "w", encoding="utf-8") as file:
+            file.write("\n".join(rows) + "\n")
+        bundle = os.path.join(folder, "bundle")
+        done = glionode("train", os.path.join(folder, "cohort.csv"), "--out", bundle, *TRAIN, "--epochs", "2",
+                        check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        with open(os.path.join(bundle, "bundle.json"), encoding="utf-8") as file:
+            made = json.load(file)
+        self.assertEqual(made["preprocessing"]["input_state"], "skull-stripped")
+        self.assertEqual(made["domain"], "patient")
+        study = os.path.join(self.cohort, "study-0001")
+        glionode("classify", study, "--bundle", bundle, "--out", os.path.join(folder, "one"))
+        with open(os.path.join(folder, "one", "result.json"), encoding="utf-8") as file:
+            result = json.load(file)
+        self.assertEqual(result["decision"], "not evaluable")
+        self.assertIsNone(result["probability_of_necrosis"])
+        self.assertIn("out_of_domain", [reason["code"] for reason in result["reasons"]])
+        self.assertIn("skull-stripped", " ".join(reason["text"] for reason in result["reasons"]))
+
+
+if __name__ == "__main__":
+    unittest.main()
