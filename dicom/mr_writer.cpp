@@ -30,7 +30,7 @@ std::string DecimalString(double value) {
 template <typename Range>
 std::string DecimalStrings(const Range& values) {
   std::string text;
-  for (const double value : values) text += (text.empty() ? "" : "\\") + DecimalString(value);
+  for (const double value : values) text.append(text.empty() ? "" : "\\").append(DecimalString(value));
   return text;
 }
 

@@ -12,6 +12,7 @@ namespace glionode::volumes {
 struct PhantomOptions {
   double prevalence = 0.5;    ///< share of necrosis
   double separation = 1.812;  ///< delta of notes: AUC of a perfect reader is Phi(delta / sqrt 2)
+  std::string shift;          ///< empty, or a kind of phantom that no model was made for (PhantomShifts())
 };
 
 /// What decides about one phantom: drawn before, and apart from, everything else.

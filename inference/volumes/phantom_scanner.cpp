@@ -29,10 +29,11 @@ constexpr TissueProperties kProperties[kTissues] = {
 };
 constexpr double kRelaxivity1 = 4.5, kRelaxivity2 = 5.5;  ///< l/(mmol s), Gd-DTPA at 1.5 T
 
-/// Spin echo, or spoiled gradient echo for 3D.
+/// Spin echo (after an inversion, its magnitude), or spoiled gradient echo for 3D.
 double Signal(const Protocol& p, double t1, double t2, double density, double agent) {
   const double r1 = 1 / t1 + kRelaxivity1 * agent, r2 = 1 / t2 + kRelaxivity2 * agent;
   const double e1 = std::exp(-p.tr / 1000 * r1), decay = std::exp(-p.te / 1000 * r2);
+  if (p.inversion > 0) return density * std::abs(1 - 2 * std::exp(-p.inversion / 1000 * r1) + e1) * decay;
   if (!p.is_3d || p.role == Role::kT2) return density * (1 - e1) * decay;
   const double angle = p.flip * kDegree;
   return density * std::sin(angle) * (1 - e1) / (1 - std::cos(angle) * e1) * decay;

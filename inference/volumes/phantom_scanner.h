@@ -13,6 +13,7 @@ struct Protocol {
   Role role = Role::kNone;
   bool is_3d = false;
   double tr = 0, te = 0, flip = 90;  ///< ms, ms, degrees
+  double inversion = 0;              ///< ms before excitation; 0: none
   std::array<int, 3> size{};
   std::array<double, 3> spacing{};  ///< mm
   double thickness = 0;             ///< mm, of the excited slice
@@ -23,6 +24,9 @@ struct Protocol {
   std::array<double, 9> bias{};     ///< polynomial of the coil's field
   std::map<std::string, std::string> attributes;  ///< DICOM keyword -> value
 };
+
+/// Inversion time (ms) that leaves no signal of liquor at a long TR.
+constexpr double kLiquorNull = 2550;
 
 /// The examination of one phantom: T1, T2, T1ce on one scanner, with a little motion between them.
 std::map<Role, Protocol> MakeProtocols(std::uint64_t seed, int index);
