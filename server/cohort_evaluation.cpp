@@ -37,7 +37,12 @@ networks::EvaluatedCase Judge(const PreparedCase& prepared, networks::Classifier
     judged.reasons += (judged.reasons.empty() ? "" : " ") + std::string(ToText(reason.code));
   if (!reasons.empty()) return judged;
   const auto tensor = networks::ReadTensorFile(prepared.tensor_file, Values(info));
-  judged.probability_of_necrosis = classifier.Classify(tensor).probability_of_necrosis;
+  const networks::Answer answer = classifier.Classify(tensor);
+  if (CheckDomain(answer)) {
+    judged.reasons = std::string(ToText(ReasonCode::kOutOfDomain));
+    return judged;
+  }
+  judged.probability_of_necrosis = answer.probability_of_necrosis;
   judged.decision = Decide(judged.probability_of_necrosis, info.abstain);
   if (const auto known = truth.find(prepared.row.study); known != truth.end()) {
     judged.log_likelihood_ratio = known->second.log_likelihood_ratio;
@@ -52,12 +57,13 @@ std::string SettingsText(const networks::BundleInfo& info) {
   for (const Role role : info.network.sequences)
     sequences += (sequences.empty() ? "" : ", ") + std::string(ToText(role));
   char text[400];
-  std::snprintf(text, sizeof text,
-                "Network: %s, width %g, layout %s, on %s. Input: %d voxels a side of %g mm, images %s. Calibration: "
-                "slope %.3f, intercept %.3f. Left open between %g and %g.",
-                info.network.type.c_str(), info.network.width, info.network.layout.c_str(), sequences.c_str(),
-                info.shape, info.spacing_mm, info.input_state.c_str(), info.calibration_slope,
-                info.calibration_intercept, info.abstain[0], info.abstain[1]);
+  std::snprintf(
+      text, sizeof text,
+      "Network: %s, width %g, layout %s, on %s. Input: %d voxels a side of %g mm, middle %s, images %s. Calibration: "
+      "slope %.3f, intercept %.3f. Left open between %g and %g.",
+      info.network.type.c_str(), info.network.width, info.network.layout.c_str(), sequences.c_str(), info.shape,
+      info.spacing_mm, info.centre.c_str(), info.input_state.c_str(), info.calibration_slope,
+      info.calibration_intercept, info.abstain[0], info.abstain[1]);
   return text;
 }
 
