@@ -52,6 +52,9 @@ Phantom MakePhantom(std::uint64_t seed, int index, const PhantomOptions& options
       phantom.lesion_centre = {static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2])};
     }
   }
+  if (options.distractors)
+    for (const auto& [name, protocol] : MakeDistractors(protocols))
+      phantom.distractors.push_back({name, Render(anatomy, protocol, seed, index), protocol.attributes});
   ShiftVolumes(options.shift, phantom.volumes);
   PhantomStream patient(seed, index, kPatientStream);
   char id[64], birth[48];

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace glionode::volumes {
 
@@ -21,6 +22,7 @@ struct Protocol {
   RigidTransform head;              ///< where the head is: patient system to head space
   double noise = 0;                 ///< share of white matter's signal
   double brightness = 0;            ///< stored value of white matter
+  int noise_stream = -1;            ///< -1: the role's
   std::array<double, 9> bias{};     ///< polynomial of the coil's field
   std::map<std::string, std::string> attributes;  ///< DICOM keyword -> value
 };
@@ -30,6 +32,14 @@ constexpr double kLiquorNull = 2550;
 
 /// The examination of one phantom: T1, T2, T1ce on one scanner, with a little motion between them.
 std::map<Role, Protocol> MakeProtocols(std::uint64_t seed, int index);
+
+struct DistractorProtocol {
+  std::string name;
+  Protocol protocol;
+};
+/// Series of the same examination that are not for the network: localizer, FLAIR, diffusion. Nothing is drawn for them
+/// that the others depend on.
+std::vector<DistractorProtocol> MakeDistractors(const std::map<Role, Protocol>& protocols);
 
 /// Takes the series: analytic rendering at the series' own grid, then field, Rician noise, whole numbers 0..4095.
 Volume Render(const Anatomy& anatomy, const Protocol& protocol, std::uint64_t seed, int index);

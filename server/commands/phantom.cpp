@@ -68,23 +68,30 @@ std::string StudyFolder(int index) {
   return "study-" + std::string(number.size() < 4 ? 4 - number.size() : 0, '0') + number;
 }
 
+void WriteSeries(const volumes::Phantom& phantom, const volumes::Volume& volume,
+                 const std::map<std::string, std::string>& attributes, const std::string& study,
+                 const std::string& name, const fs::path& folder) {
+  dicom::MrSeries series;
+  series.size = volume.size;
+  series.spacing = volume.spacing;
+  series.origin = volume.origin;
+  series.direction = volume.direction;
+  series.voxels = volume.voxels;
+  series.attributes = phantom.study_attributes;
+  for (const auto& [keyword, value] : attributes) series.attributes[keyword] = value;
+  const std::string series_name = study + "|" + name;
+  series.attributes["StudyInstanceUID"] = dicom::NamedUid(study);
+  series.attributes["SeriesInstanceUID"] = dicom::NamedUid(series_name);
+  series.attributes["FrameOfReferenceUID"] = dicom::NamedUid(study + "|frame");
+  series.sop_uid_prefix_name = series_name;
+  dicom::WriteMrSeries(series, folder / name);
+}
+
 void WriteStudy(const volumes::Phantom& phantom, const std::string& name, const fs::path& folder) {
-  for (const auto& [role, volume] : phantom.volumes) {
-    dicom::MrSeries series;
-    series.size = volume.size;
-    series.spacing = volume.spacing;
-    series.origin = volume.origin;
-    series.direction = volume.direction;
-    series.voxels = volume.voxels;
-    series.attributes = phantom.study_attributes;
-    for (const auto& [keyword, value] : phantom.attributes.at(role)) series.attributes[keyword] = value;
-    const std::string series_name = name + "|" + std::string(ToText(role));
-    series.attributes["StudyInstanceUID"] = dicom::NamedUid(name);
-    series.attributes["SeriesInstanceUID"] = dicom::NamedUid(series_name);
-    series.attributes["FrameOfReferenceUID"] = dicom::NamedUid(name + "|frame");
-    series.sop_uid_prefix_name = series_name;
-    dicom::WriteMrSeries(series, folder / std::string(ToText(role)));
-  }
+  for (const auto& [role, volume] : phantom.volumes)
+    WriteSeries(phantom, volume, phantom.attributes.at(role), name, std::string(ToText(role)), folder);
+  for (const auto& distractor : phantom.distractors)
+    WriteSeries(phantom, distractor.volume, distractor.attributes, name, distractor.name, folder);
 }
 
 std::string Attribute(const volumes::Phantom& phantom, Role role, const std::string& keyword) {
@@ -166,6 +173,8 @@ void AddPhantom(CLI::App& app, int& exit_code) {
       ->add_option("--shift", options->options.shift,
                    "make studies that no model here was made for, to see whether it says so")
       ->check(CLI::IsMember(volumes::PhantomShifts()));
+  command->add_flag("--distractors", options->options.distractors,
+                    "also a localizer, a FLAIR and a diffusion series in every study");
   command->add_option("--hold-out", options->hold_out,
                       "R/N: so many recurrences and necroses get split = test, the others train (234 studies at a "
                       "prevalence of 0.18, the paper's shape: 49/9)");

@@ -149,6 +149,24 @@ class Commands(FunctionalCase):
         self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
         self.assertIn("--hold-out", done.stderr)
 
+    def test_roles_among_distractors(self):
+        """A localizer, a FLAIR with T2 in its name, a diffusion trace: on every synthetic site the three are still found."""
+        folder = os.path.join(self.folder, "full")
+        run("phantom", folder, "--studies", 6, "--seed", 48, "--distractors")
+        makers = set()
+        for number in range(1, 7):
+            study = os.path.join(folder, f"study-{number:04}")
+            self.assertEqual(len(os.listdir(study)), 6)
+            found = json.loads(run("roles", study, "--json").stdout)
+            names = {series["series_uid"]: series for series in found["series"]}
+            self.assertEqual(len(names), 6)
+            for role, chosen in found["roles"].items():
+                self.assertIsNotNone(chosen, f"{role} of study {number}: {found}")
+            makers.add(found["roles"]["t2"]["description"])
+            chosen = {one["description"].lower() for one in found["roles"].values()}
+            self.assertFalse([name for name in chosen if "flair" in name or "tirm" in name or "diff" in name], chosen)
+        self.assertGreater(len(makers), 1, "the seed should show several makers' names")
+
     def test_missing_part_is_said(self):
         done = run("classify", self.phantom(45), "--out", os.path.join(self.folder, "out"), "--bundle",
                    os.path.join(self.folder, "absent"), check=False)
