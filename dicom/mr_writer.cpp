@@ -30,7 +30,7 @@ std::string DecimalString(double value) {
 template <typename Range>
 std::string DecimalStrings(const Range& values) {
   std::string text;
-  for (const double value : values) text += (text.empty() ? "" : "\\") + DecimalString(value);
+  for (const double value : values) text.append(text.empty() ? "" : "\\").append(DecimalString(value));
   return text;
 }
 
@@ -62,15 +62,30 @@ const std::map<std::string, std::string>& Defaults() {
   return defaults;
 }
 
-void Put(DcmItem& dataset, const std::string& keyword, const std::string& value) {
+/// An attribute with its tag: DCMTK searches its whole dictionary for a keyword, too long to do for every slice.
+struct Attribute {
+  std::string keyword, value;
   DcmTag tag;
-  if (DcmTag::findTagFromName(keyword.c_str(), tag).bad() || tag.getEVR() == EVR_SQ || tag.getGroup() == 0x0002)
-    throw Error(ErrorCode::kBadDataset,
-                "'" + keyword + "' is not the keyword of a DICOM attribute that can be written");
-  const OFCondition status =
-      value.empty() ? dataset.insertEmptyElement(tag) : dataset.putAndInsertOFStringArray(tag, OFString(value.c_str()));
+};
+
+std::vector<Attribute> FindTags(const std::map<std::string, std::string>& attributes) {
+  std::vector<Attribute> found;
+  for (const auto& [keyword, value] : attributes) {
+    DcmTag tag;
+    if (DcmTag::findTagFromName(keyword.c_str(), tag).bad() || tag.getEVR() == EVR_SQ || tag.getGroup() == 0x0002)
+      throw Error(ErrorCode::kBadDataset,
+                  "'" + keyword + "' is not the keyword of a DICOM attribute that can be written");
+    found.push_back({keyword, value, tag});
+  }
+  return found;
+}
+
+void Put(DcmItem& dataset, const Attribute& attribute) {
+  const OFCondition status = attribute.value.empty()
+                                 ? dataset.insertEmptyElement(attribute.tag)
+                                 : dataset.putAndInsertOFStringArray(attribute.tag, OFString(attribute.value.c_str()));
   if (status.bad())
-    throw Error(ErrorCode::kBadDataset, "the value of " + keyword + " cannot be written: " + status.text());
+    throw Error(ErrorCode::kBadDataset, "the value of " + attribute.keyword + " cannot be written: " + status.text());
 }
 
 void PutWord(DcmItem& dataset, const DcmTagKey& tag, int value) {
@@ -96,9 +111,9 @@ void CheckShape(const MrSeries& series) {
     if (!(s > 0 && std::isfinite(s))) throw Error(ErrorCode::kBadDataset, "a spacing is not above 0");
 }
 
-void PutCommon(DcmItem& dataset, const MrSeries& series, const std::map<std::string, std::string>& attributes) {
+void PutCommon(DcmItem& dataset, const MrSeries& series, const std::vector<Attribute>& attributes) {
   const auto& d = series.direction;
-  for (const auto& [keyword, value] : attributes) Put(dataset, keyword, value);
+  for (const Attribute& attribute : attributes) Put(dataset, attribute);
   dataset.putAndInsertString(DCM_ImageOrientationPatient,
                              DecimalStrings(std::array<double, 6>{d[0], d[3], d[6], d[1], d[4], d[7]}).c_str());
   dataset.putAndInsertString(DCM_PixelSpacing,
@@ -150,6 +165,7 @@ std::vector<std::filesystem::path> WriteMrSeries(const MrSeries& series, const s
   attributes.emplace("WindowCenter", DecimalString((double{0} + *low + *high) / 2));
   attributes.emplace("WindowWidth", DecimalString(std::max(1.0, double{0} + *high - *low)));
 
+  const std::vector<Attribute> tagged = FindTags(attributes);
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error)
@@ -161,7 +177,7 @@ std::vector<std::filesystem::path> WriteMrSeries(const MrSeries& series, const s
   for (int slice = 0; slice < series.size[2]; ++slice) {
     DcmFileFormat object;
     DcmDataset& dataset = *object.getDataset();
-    PutCommon(dataset, series, attributes);
+    PutCommon(dataset, series, tagged);
     std::array<double, 3> position{};
     const double along = slice * series.spacing[2];
     for (std::size_t i = 0; i < 3; ++i) position[i] = series.origin[i] + d[3 * i + 2] * along;

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cstdio>
+
 namespace glionode::server {
 namespace {
 
@@ -34,10 +36,20 @@ BundleSummary Summarize(const networks::BundleInfo& info, const std::string& sha
   return summary;
 }
 
+std::optional<Reason> CheckDomain(const networks::Answer& answer) {
+  if (answer.domain_distance <= 1) return std::nullopt;
+  char distance[32];
+  std::snprintf(distance, sizeof distance, "%.1f", answer.domain_distance);
+  return Reason{ReasonCode::kOutOfDomain,
+                "These images do not look like those that the model was made from (" + std::string(distance) +
+                    " times the accepted distance), most of all in: " + answer.domain_most + "."};
+}
+
 volumes::PreprocessingSpec PreprocessingOf(const networks::BundleInfo& info) {
   volumes::PreprocessingSpec spec;
   spec.spacing_mm = info.spacing_mm;
   spec.shape = info.shape;
+  spec.centre = info.centre;
   spec.bias_correction = info.bias_correction;
   spec.normalisation = info.normalisation;
   spec.input_state = info.input_state;

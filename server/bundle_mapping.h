@@ -1,8 +1,10 @@
 #pragma once
 #include "inference/networks/bundle.h"
+#include "inference/networks/classifier.h"
 #include "inference/volumes/preprocess.h"
 #include "server/worker_protocol.h"
 
+#include <optional>
 #include <string>
 
 namespace glionode::server {
@@ -16,5 +18,7 @@ volumes::PreprocessingSpec PreprocessingOf(const networks::BundleInfo& info);
 /// does itself (registration) it reaches; skulls it neither removes nor brings back. A sentence that says why not, or
 /// "".
 std::string StateProblem(const std::string& bundle_state, const std::string& images_state);
+/// out_of_domain in words, if the study is too far from those that the bundle was trained on.
+std::optional<Reason> CheckDomain(const networks::Answer& answer);
 
 }  // namespace glionode::server

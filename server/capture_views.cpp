@@ -109,9 +109,7 @@ void WriteViews(const std::map<Role, volumes::Volume>& volumes, const volumes::N
   if (volumes.empty()) return;
   const Role reference = volumes.count(Role::kT1ce) ? Role::kT1ce : volumes.begin()->first;
   std::array<double, 3> head = CentreOf(volumes.at(reference));
-  if (input != nullptr)
-    for (int axis = 0; axis < 3; ++axis)
-      head[axis] = input->grid_origin[axis] + input->spacing_mm * (input->shape - 1) / 2.0;
+  if (input != nullptr && input->head_centre) head = *input->head_centre;
   // Page 1 goes through the peak; within its slice the picture stays on the head, so that none of it is cut off.
   auto at_peak = head;
   volumes::Volume map;

@@ -23,7 +23,7 @@ std::int64_t Values(const networks::BundleInfo& info) {
 }
 
 networks::EvaluatedCase Judge(const PreparedCase& prepared, networks::Classifier& classifier,
-                              const std::map<std::string, PhantomTruth>& truth) {
+                              const std::map<std::string, PhantomTruth>& truth, std::vector<MapShare>& shares) {
   const networks::BundleInfo& info = classifier.Info();
   networks::EvaluatedCase judged;
   judged.study = prepared.row.study;
@@ -37,12 +37,20 @@ networks::EvaluatedCase Judge(const PreparedCase& prepared, networks::Classifier
     judged.reasons += (judged.reasons.empty() ? "" : " ") + std::string(ToText(reason.code));
   if (!reasons.empty()) return judged;
   const auto tensor = networks::ReadTensorFile(prepared.tensor_file, Values(info));
-  judged.probability_of_necrosis = classifier.Classify(tensor).probability_of_necrosis;
+  const networks::Answer answer = classifier.Classify(tensor);
+  if (CheckDomain(answer)) {
+    judged.reasons = std::string(ToText(ReasonCode::kOutOfDomain));
+    return judged;
+  }
+  judged.probability_of_necrosis = answer.probability_of_necrosis;
   judged.decision = Decide(judged.probability_of_necrosis, info.abstain);
   if (const auto known = truth.find(prepared.row.study); known != truth.end()) {
     judged.log_likelihood_ratio = known->second.log_likelihood_ratio;
     judged.measured = LesionFeatures(tensor, info.network.sequences, info.shape, info.spacing_mm, prepared.grid_origin,
                                      known->second.lesion);
+    if (const auto share = ShareInLesion(answer.map, answer.map_size, tensor, info.shape, info.spacing_mm,
+                                         prepared.grid_origin, known->second.lesion))
+      shares.push_back(*share);
   }
   return judged;
 }
@@ -52,12 +60,13 @@ std::string SettingsText(const networks::BundleInfo& info) {
   for (const Role role : info.network.sequences)
     sequences += (sequences.empty() ? "" : ", ") + std::string(ToText(role));
   char text[400];
-  std::snprintf(text, sizeof text,
-                "Network: %s, width %g, layout %s, on %s. Input: %d voxels a side of %g mm, images %s. Calibration: "
-                "slope %.3f, intercept %.3f. Left open between %g and %g.",
-                info.network.type.c_str(), info.network.width, info.network.layout.c_str(), sequences.c_str(),
-                info.shape, info.spacing_mm, info.input_state.c_str(), info.calibration_slope,
-                info.calibration_intercept, info.abstain[0], info.abstain[1]);
+  std::snprintf(
+      text, sizeof text,
+      "Network: %s, width %g, layout %s, on %s. Input: %d voxels a side of %g mm, middle %s, images %s. Calibration: "
+      "slope %.3f, intercept %.3f. Left open between %g and %g.",
+      info.network.type.c_str(), info.network.width, info.network.layout.c_str(), sequences.c_str(), info.shape,
+      info.spacing_mm, info.centre.c_str(), info.input_state.c_str(), info.calibration_slope,
+      info.calibration_intercept, info.abstain[0], info.abstain[1]);
   return text;
 }
 
@@ -103,15 +112,21 @@ networks::EvaluationRun EvaluateOnCohort(const std::string& bundle, std::vector<
   const auto prepared = PrepareCases(rows, info.network.sequences, PreprocessingOf(info), options.cache, options.rules);
   ProgressBar progress("network " + info.name);
   std::vector<std::filesystem::path> for_map_check;
+  std::vector<MapShare> shares;
   int done = 0;
   for (const PreparedCase& one : prepared) {
-    networks::EvaluatedCase judged = Judge(one, classifier, truth);
+    networks::EvaluatedCase judged = Judge(one, classifier, truth, shares);
     if (judged.probability_of_necrosis >= 0 && for_map_check.size() < kMapCheckCases)
       for_map_check.push_back(one.tensor_file);
     (one.row.Usable() ? run.cases : run.others).push_back(std::move(judged));
     progress.Show(++done, static_cast<int>(prepared.size()));
   }
   run.map_check = networks::CheckMap(bundle, for_map_check, options.threads);
+  run.map_check.lesions = static_cast<int>(shares.size());
+  for (const MapShare& share : shares) {
+    run.map_check.share_in_lesion += share.share / static_cast<double>(shares.size());
+    run.map_check.share_by_chance += share.by_chance / static_cast<double>(shares.size());
+  }
   return run;
 }
 

@@ -27,8 +27,9 @@ using nlohmann::json;
 
 /// Changes when the specification does.
 std::string SpecificationText(const std::vector<Role>& roles, const volumes::PreprocessingSpec& spec) {
-  std::string text = "preprocessing 1|" + std::to_string(spec.shape) + "|" + std::to_string(spec.spacing_mm) + "|" +
-                     std::to_string(spec.bias_correction) + "|" + spec.normalisation + "|" + spec.input_state;
+  std::string text = "preprocessing 2|" + std::to_string(spec.shape) + "|" + std::to_string(spec.spacing_mm) + "|" +
+                     std::to_string(spec.bias_correction) + "|" + spec.normalisation + "|" + spec.input_state + "|" +
+                     spec.centre;
   for (const Role role : roles) text.append("|").append(ToText(role));
   return text;
 }

@@ -1,5 +1,8 @@
 #include "server/lesion_features.h"
 
+#include "inference/volumes/preprocess.h"
+#include "inference/volumes/sampling.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -65,6 +68,38 @@ std::vector<double> LesionFeatures(const std::vector<float>& tensor, const std::
         shape, spacing_mm, middle, lesion.radius,
         [&](std::size_t i) { return tensor[t1ce * voxels + i] - tensor[t1 * voxels + i]; }, features);
   return features;
+}
+
+std::optional<MapShare> ShareInLesion(const std::vector<float>& map, const std::array<int, 3>& map_size,
+                                      const std::vector<float>& tensor, int shape, double spacing_mm,
+                                      const std::array<double, 3>& origin, const LesionPlace& lesion) {
+  if (!(lesion.radius > 0) || map.empty()) return std::nullopt;
+  const auto voxels = static_cast<std::size_t>(shape) * shape * shape;
+  volumes::NetworkInput input;
+  input.shape = shape;
+  input.spacing_mm = spacing_mm;
+  input.grid_origin = origin;
+  const volumes::Volume volume = volumes::MapAsVolume(map, map_size, input);
+  constexpr double kReach = 1.5;
+  double sum = 0, inside = 0;
+  std::size_t head = 0, in_lesion = 0, at = 0;
+  for (int z = 0; z < shape; ++z)
+    for (int y = 0; y < shape; ++y)
+      for (int x = 0; x < shape; ++x, ++at) {
+        bool is_head = false;
+        for (std::size_t c = at; c < tensor.size(); c += voxels) is_head |= tensor[c] != 0;
+        if (!is_head) continue;
+        const std::array<double, 3> point{origin[0] + x * spacing_mm, origin[1] + y * spacing_mm,
+                                          origin[2] + z * spacing_mm};
+        float value = 0;
+        volumes::SampleAt(volume, volumes::IndexOf(volume, point), &value);
+        const bool near = std::hypot(point[0] - lesion.centre[0], point[1] - lesion.centre[1],
+                                     point[2] - lesion.centre[2]) <= kReach * lesion.radius;
+        sum += value, inside += near ? value : 0;
+        ++head, in_lesion += near;
+      }
+  if (!(sum > 0) || head == 0) return std::nullopt;
+  return MapShare{inside / sum, static_cast<double>(in_lesion) / static_cast<double>(head)};
 }
 
 }  // namespace glionode::server

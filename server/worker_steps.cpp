@@ -85,6 +85,7 @@ void Evaluate(const WorkerRequest& request, WorkerAnswer& answer) {
       answer.timings_ms["network"] = watch.Lap();
       answer.probability_of_necrosis = network->probability_of_necrosis;
       answer.device = classifier.Device();
+      if (auto reason = CheckDomain(*network)) answer.reasons.push_back(*reason);
     }
     // A phantom model decides on phantoms only: the network has run, its number is kept for the audit and shown to
     // nobody.

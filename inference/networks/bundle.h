@@ -23,6 +23,7 @@ struct BundleInfo {
   NetworkSpec network;
   double spacing_mm = 2.0;
   int shape = 96;
+  std::string centre = "head_mask";  ///< of the cube: head_mask or lesion
   bool bias_correction = true;
   std::string normalisation = "zscore", input_state = "native";
   double calibration_slope = 1, calibration_intercept = 0, training_prior = 0.5;

@@ -109,7 +109,7 @@ void ReadPreprocessing(const Section& section, BundleInfo& info) {
                 "normalisation"});
   info.input_state = section.OneOf("input_state", {"native", "registered", "skull-stripped"});
   section.OneOf("reference", {"t1ce"});
-  section.OneOf("centre", {"head_mask"});
+  info.centre = section.OneOf("centre", {"head_mask", "lesion"});
   section.OneOf("orientation", {"LPS"});
   section.OneOf("mask", {"head"});
   info.normalisation = section.OneOf("normalisation", {"zscore"});
@@ -144,6 +144,13 @@ BundleInfo ParseBundleJson(const std::string& text, const std::string& name) {
   if (info.domain.empty()) top.Bad("domain", "is empty");
   info.network = ReadNetwork(top.Object("network"));
   ReadPreprocessing(top.Object("preprocessing"), info);
+
+  const auto has = [&](Role role) {
+    return std::find(info.network.sequences.begin(), info.network.sequences.end(), role) !=
+           info.network.sequences.end();
+  };
+  if (info.centre == "lesion" && !(has(Role::kT1) && has(Role::kT1ce)))
+    top.Object("preprocessing").Bad("centre", "lesion needs the sequences t1 and t1ce: it is found by what enhances");
 
   const Section calibration = top.Object("calibration");
   calibration.Only({"slope", "intercept", "training_prior"});
@@ -203,7 +210,7 @@ std::string EncodeBundleJson(const BundleInfo& info) {
                            {"reference", "t1ce"},
                            {"spacing_mm", info.spacing_mm},
                            {"shape", {info.shape, info.shape, info.shape}},
-                           {"centre", "head_mask"},
+                           {"centre", info.centre},
                            {"orientation", "LPS"},
                            {"bias_correction", info.bias_correction},
                            {"mask", "head"},

@@ -16,6 +16,7 @@ struct TrainingState {
   std::vector<double> logit_sum;
   std::vector<int> logit_count;
   std::vector<CurvePoint> curve;  ///< of all epochs done
+  std::vector<DomainLengths> lengths;  ///< of the same cases, from what the judging network had learned from
 };
 
 /// Writes state and trainer to `file` at once: on a failure the former checkpoint stays as it was.

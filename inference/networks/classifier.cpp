@@ -3,6 +3,7 @@
 #include "config/sha256.h"
 #include "inference/networks/activation_map.h"
 #include "inference/networks/device.h"
+#include "inference/networks/domain.h"
 #include "inference/networks/network.h"
 #include "inference/networks/random.h"
 #include "inference/networks/weights.h"
@@ -11,6 +12,18 @@
 #include <optional>
 
 namespace glionode::networks {
+
+namespace {
+std::vector<std::string> NamesOf(const std::vector<Role>& sequences) {
+  std::vector<std::string> names;
+  for (const Role role : sequences)
+    names.push_back(role == Role::kT1     ? "T1"
+                    : role == Role::kT2   ? "T2"
+                    : role == Role::kT1ce ? "contrast-enhanced T1"
+                                          : std::string(ToText(role)));
+  return names;
+}
+}  // namespace
 
 class Classifier::Impl {
  public:
@@ -24,7 +37,12 @@ class Classifier::Impl {
         throw Error(ErrorCode::kBadDataset, (folder / "bundle.json").string() + ": " + error.what());
       }
       const auto weights = folder / "weights.safetensors";
-      LoadWeights(*network_, ReadSafetensors(weights), weights.string());
+      auto tensors = ReadSafetensors(weights);
+      const auto json = (folder / "bundle.json").string();
+      domain_ = Domain::Take(tensors, info_.domain_statistics_json, json);
+      if (!domain_.Fits(network_->fc->options.in_features(), NamesOf(info_.network.sequences)))
+        throw Error(ErrorCode::kBadDataset, json + ": domain_statistics: are of another network");
+      LoadWeights(*network_, tensors, weights.string());
       network_->eval();
       if (device_.is_cpu()) {
         graph_.emplace(*network_);
@@ -49,7 +67,15 @@ class Classifier::Impl {
       torch::InferenceMode guard;
       const auto input =
           torch::from_blob(const_cast<float*>(tensor.data()), {1, channels, n, n, n}, torch::kFloat).to(device_);
-      return Judge(graph_ ? graph_->Features(input) : network_->Features(input));
+      const auto features = graph_ ? graph_->Features(input) : network_->Features(input);
+      Answer answer = Judge(features);
+      if (domain_.HasLimit()) {
+        const auto verdict = domain_.Judge({PooledFeatures(features.mean({2, 3, 4})), InputStatistics(input[0].cpu())},
+                                           NamesOf(info_.network.sequences));
+        answer.domain_distance = verdict.distance;
+        answer.domain_most = verdict.most;
+      }
+      return answer;
     });
   }
 
@@ -75,6 +101,7 @@ class Classifier::Impl {
   int threads_;
   std::shared_ptr<Network> network_;
   std::optional<InferenceGraph> graph_;
+  Domain domain_;
 };
 
 Classifier::Classifier(const std::filesystem::path& bundle_folder, const std::string& device, int threads)

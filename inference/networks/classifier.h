@@ -16,6 +16,8 @@ struct Answer {
       map;  ///< class activation map of the winning class [z][y][x], scaled 0..1 (exact for a pooled linear head)
   std::array<int, 3> map_size{};  ///< z, y, x
   std::string map_class;          ///< recurrence or necrosis
+  double domain_distance = 0;     ///< from the cases that the bundle was trained on: beyond 1 is out of domain
+  std::string domain_most;        ///< what differs most, in words
 };
 
 /// A loaded network. Owns the module. fp32, TF32 off. Threads: one call at a time.

@@ -45,6 +45,10 @@ struct MapCheck {
     double correlation = 0;  ///< Spearman, mean over cases
   };
   std::vector<Level> levels;
+  /// Phantoms: share of the map's sum that lies in the lesion (a ball of 1.5 times its radius around its true middle),
+  /// mean over so many cases, and what a map without preference would have there.
+  int lesions = 0;
+  double share_in_lesion = 0, share_by_chance = 0;
 };
 
 /// One bundle's run for the report.

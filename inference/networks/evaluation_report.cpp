@@ -107,11 +107,16 @@ Json PhantomJson(const PhantomRows& rows, double separation) {
 }
 
 Json MapCheckJson(const MapCheck& check) {
-  if (check.cases == 0) return nullptr;
+  if (check.cases == 0 && check.lesions == 0) return nullptr;
   Json levels = Json::array();
   for (const auto& level : check.levels)
     levels.push_back({{"randomised", level.randomised}, {"rank_correlation", Number(level.correlation)}});
-  return {{"cases", check.cases}, {"levels", levels}};
+  Json json = {{"cases", check.cases}, {"levels", levels}};
+  if (check.lesions > 0)
+    json["lesion"] = {{"cases", check.lesions},
+                      {"share_of_map", Number(check.share_in_lesion)},
+                      {"by_chance", Number(check.share_by_chance)}};
+  return json;
 }
 
 /// Labels that are in no two-class figure, and what the node said about them.

@@ -210,6 +210,11 @@ std::string MapCheckTable(const EvaluationRun& run) {
   std::string html =
       "<h3>Does the activation map show what was learned?</h3>\n" +
       Table("Map with parts of the weights randomised, mean over " + std::to_string(check.cases) + " cases", rows);
+  if (check.lesions > 0)
+    html += Note("Of the map's sum, " + Fixed(100 * check.share_in_lesion, 0) +
+                 " % lie in the lesion (1.5 times its radius); a map " + "without preference would have " +
+                 Fixed(100 * check.share_by_chance, 0) + " % there. Mean over " + std::to_string(check.lesions) +
+                 " phantoms, whose lesions are known.");
   return html + Note(highest > 0.5 ? "WARNING: the map stays alike when weights are random. It shows structure of the "
                                      "image more than evidence; do not read it as an explanation."
                                    : "The map changes when weights are random, as it should. That is necessary, not "

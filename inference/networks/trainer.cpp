@@ -3,6 +3,7 @@
 #include "config/error.h"
 #include "inference/networks/augmentation.h"
 #include "inference/networks/case_order.h"
+#include "inference/networks/lesion_turns.h"
 #include "inference/networks/starting_weights.h"
 #include "inference/networks/statistics.h"
 #include "inference/networks/tensor_file.h"
@@ -49,6 +50,7 @@ Trainer::Trainer(const std::vector<TensorCase>& cases, std::vector<int> members,
       members_(std::move(members)),
       channels_(static_cast<std::int64_t>(info.network.sequences.size())),
       shape_(info.shape),
+      centred_on_lesion_(info.centre == "lesion"),
       options_(options),
       device_(device),
       seed_(seed) {
@@ -112,7 +114,8 @@ EpochFigures Trainer::RunEpoch(int epoch, const std::function<void(int, int, dou
     std::vector<std::int64_t> labels;
     std::vector<float> weights;
     for (std::size_t i = step * batch; i < std::min(order.size(), (step + 1) * batch); ++i) {
-      inputs.push_back(Augment(Input(order[i]), augmentation, random));
+      const bool turns = centred_on_lesion_ && augmentation != Augmentation::kNone;
+      inputs.push_back(Augment(turns ? TurnAnyWay(Input(order[i]), random) : Input(order[i]), augmentation, random));
       labels.push_back(ClassOf(cases_[static_cast<std::size_t>(order[i])]));
       weights.push_back(static_cast<float>(class_weight_[labels.back()]));
     }
@@ -159,6 +162,18 @@ std::vector<double> Trainer::Logits(const std::vector<int>& members) {
     logits.push_back((output[kNecrosisIndex] - output[kRecurrenceIndex]).item<double>());
   }
   return logits;
+}
+
+std::vector<CaseLook> Trainer::Looks(const std::vector<int>& members) {
+  torch::NoGradGuard no_grad;
+  network_->eval();
+  std::vector<CaseLook> looks;
+  for (const int index : members) {
+    const auto input = Input(index);
+    const auto batch = input.unsqueeze(0).contiguous(torch::MemoryFormat::ChannelsLast3d).to(device_);
+    looks.push_back({PooledFeatures(network_->Features(batch).mean({2, 3, 4})), InputStatistics(input)});
+  }
+  return looks;
 }
 
 void Trainer::Save(torch::serialize::OutputArchive& archive) const {

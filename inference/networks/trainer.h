@@ -1,4 +1,5 @@
 #pragma once
+#include "inference/networks/domain.h"
 #include "inference/networks/network.h"
 #include "inference/networks/training.h"
 
@@ -29,6 +30,8 @@ class Trainer {
   void Finish();
   /// Logit of necrosis against recurrence of cases by index, in evaluation mode.
   std::vector<double> Logits(const std::vector<int>& members);
+  /// How the same cases look to it.
+  std::vector<CaseLook> Looks(const std::vector<int>& members);
   /// The same for one input on the CPU, as it is served.
   Network& Model() { return *network_; }
 
@@ -43,6 +46,7 @@ class Trainer {
   const std::vector<TensorCase>& cases_;
   std::vector<int> members_;
   std::int64_t channels_, shape_;
+  bool centred_on_lesion_;
   TrainingOptions options_;
   torch::Device device_;
   std::uint64_t seed_;

@@ -81,9 +81,9 @@ std::vector<Run> PlanRuns(const std::vector<TensorCase>& cases, const TrainingOp
 
 /// Hash of everything that a checkpoint's meaning depends on. Threads and device are left out: they change digits only.
 std::string Fingerprint(const std::vector<TensorCase>& cases, const BundleInfo& info, const TrainingOptions& options) {
-  Json json = {info.network.type, info.network.width, info.network.layout,          info.shape,
-               options.epochs,    options.seed,       options.learning_rate,        options.batch,
-               options.folds,     options.repeats,    info.network.sequences.size()};
+  Json json = {info.network.type, info.network.width, info.network.layout, info.shape,
+               info.centre,       options.epochs,     options.seed,        options.learning_rate,
+               options.batch,     options.folds,      options.repeats,     info.network.sequences.size()};
   json.push_back({options.loss, options.focal_gamma, options.balance, options.augmentation, options.precision});
   json.push_back({options.init.empty() ? "" : Sha256Hex(ReadWholeFile(options.init, std::uint64_t{2} << 30)),
                   options.init_layout});
@@ -272,6 +272,7 @@ BundleInfo Train(const std::vector<TensorCase>& cases, BundleInfo info, const Tr
     }
 
     std::unique_ptr<Trainer> trainer;
+    Domain domain;
     while (state.run < static_cast<int>(runs.size())) {
       const Run& run = runs[static_cast<std::size_t>(state.run)];
       trainer.reset();  // one network at a time in memory
@@ -302,16 +303,21 @@ BundleInfo Train(const std::vector<TensorCase>& cases, BundleInfo info, const Tr
         state.logit_sum[index] += logits[i];
         ++state.logit_count[index];
       }
+      domain = Domain(trainer->Looks(run.taught));
+      for (const auto& look : trainer->Looks(run.judged)) state.lengths.push_back(domain.Lengths(look));
       ++state.run;
       state.epoch = 0;
     }
 
     RecordOutOfFold(options, info, Calibrate(cases, state, options, info));
+    domain.SetLimit(state.lengths);
+    info.domain_statistics_json = domain.Figures();
     DescribeTraining(cases, options, info);
     FindReference(trainer->Model(), info);
-    const std::string weights =
-        EncodeSafetensors(WeightsOf(trainer->Model()),
-                          {{"layout", info.network.layout}, {"stem_stride", "2"}, {"classes", "recurrence,necrosis"}});
+    auto tensors = WeightsOf(trainer->Model());
+    tensors.merge(domain.Tensors());
+    const std::string weights = EncodeSafetensors(
+        tensors, {{"layout", info.network.layout}, {"stem_stride", "2"}, {"classes", "recurrence,necrosis"}});
     info.weights_sha256 = Sha256Hex(weights);
     WriteFileAtomically(out / "weights.safetensors", weights);
     WriteBundle(out, info);

@@ -1,6 +1,7 @@
 #include "inference/networks/weights.h"
 
 #include "config/error.h"
+#include "inference/networks/domain.h"
 
 namespace glionode::networks {
 
@@ -59,7 +60,7 @@ void LoadWeights(Network& network, const std::map<std::string, SafeTensor>& tens
   });
   if (used == tensors.size()) return;
   for (const auto& [name, tensor] : tensors)
-    if (!known.contains(name))
+    if (!known.contains(name) && !name.starts_with(Domain::kTensorPrefix))
       throw Error(ErrorCode::kBadDataset, file + ": " + name + ": the network has no such tensor");
 }
 

@@ -15,7 +15,7 @@ std::map<std::string, SafeTensor> WeightsOf(const Network& network);
 /// Rounds in place what WeightsOf() would store as half, so that what is calibrated is what is served.
 void RoundToStored(Network& network);
 
-/// Copies tensors into the network. Throws Error{kBadDataset} (FILE: tensor: reason) for a missing name, an unexpected
+/// Copies tensors into the network; those of the domain (domain.h), which stand beside it, are passed over. Throws Error{kBadDataset} (FILE: tensor: reason) for a missing name, an unexpected
 /// name or another shape.
 void LoadWeights(Network& network, const std::map<std::string, SafeTensor>& tensors, const std::string& file);
 

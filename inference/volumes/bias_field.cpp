@@ -10,7 +10,7 @@
 namespace glionode::volumes {
 namespace {
 
-constexpr double kFieldSpacing = 10.0;  ///< coil fields change over tens of mm
+constexpr double kFieldSpacing = 12.0;  ///< coil fields change over tens of mm, and N4 takes time by the point
 constexpr float kFloor = 1e-3F;         ///< share of the mean: N4 takes logarithms
 /// Only tissue has a say: the logarithms of air and bone are outliers that hold the field back.
 constexpr float kTissueFrom = 0.4F;
@@ -20,13 +20,13 @@ constexpr double kWidth = 0.4;
 
 }  // namespace
 
-void CorrectBias(std::vector<float>& values, const Mask& mask, const Grid& grid) {
+BiasField CorrectBias(std::vector<float>& values, const Mask& mask, const Grid& grid) {
   UseOneItkThread();
   double sum = 0;
   std::size_t count = 0;
   for (std::size_t i = 0; i < values.size(); ++i)
     if (mask[i]) sum += values[i], ++count;
-  if (count == 0 || sum <= 0) return;
+  if (count == 0 || sum <= 0) return {};
   const double mean = sum / static_cast<double>(count);
 
   Volume image, soft_mask;
@@ -64,7 +64,8 @@ void CorrectBias(std::vector<float>& values, const Mask& mask, const Grid& grid)
     n4->SetBiasFieldFullWidthAtHalfMaximum(kWidth);
     n4->SetNumberOfWorkUnits(1);
     n4->Update();
-    Volume field = small;  // corrected = input / field
+    BiasField bias{small, 1};  // corrected = input / field
+    Volume& field = bias.field;
     const float* corrected = n4->GetOutput()->GetBufferPointer();
     for (std::size_t i = 0; i < field.voxels.size(); ++i)
       field.voxels[i] = std::clamp(small.voxels[i] / std::max(corrected[i], 1e-20F), 0.2F, 5.0F);
@@ -74,10 +75,20 @@ void CorrectBias(std::vector<float>& values, const Mask& mask, const Grid& grid)
       if (smooth[i] > 0) values[i] /= smooth[i];
       if (mask[i]) after += values[i];
     }
-    const auto scale = static_cast<float>(after > 0 ? sum / after : 1.0);
-    for (float& v : values) v *= scale;
+    bias.scale = static_cast<float>(after > 0 ? sum / after : 1.0);
+    for (float& v : values) v *= bias.scale;
+    return bias;
   } catch (const itk::ExceptionObject& e) {
     throw Error(ErrorCode::kInternal, std::string("ITK bias correction failed: ") + e.GetDescription());
+  }
+}
+
+void ApplyBias(std::vector<float>& values, const BiasField& bias, const Grid& grid) {
+  if (bias.field.voxels.empty()) return;
+  const auto smooth = SampleGrid(bias.field, RigidTransform{}, grid);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (smooth[i] > 0) values[i] /= smooth[i];
+    values[i] *= bias.scale;
   }
 }
 

@@ -72,6 +72,11 @@ constexpr double kMinLumpMl = 0.1;
 /// Liquor and bone below, fat above: there the difference says nothing.
 constexpr float kLumpLow = 0.25F, kLumpHigh = 1.35F;
 
+/// Share of a lump that must enhance to be taken for the lesion: in a ring as thin as an eighth of its radius 1/3 does.
+/// A slice whose whole edge enhances (dura) is filled like a ring, and has 15 %.
+constexpr double kLesionShare = 0.22;
+constexpr int kMostLumps = 20;  ///< looked at, the largest first
+
 int Steps(double mm, const Grid& grid) { return std::max(1, static_cast<int>(std::lround(mm / grid.spacing))); }
 
 /// The head without its outermost 12 mm, and what 1.0 is in each of the two series there. False: too little is left.
@@ -92,6 +97,40 @@ bool FindInner(const std::vector<float>& t1, const std::vector<float>& t1ce, con
   inner->t1 = Quantile(a, 0.5);
   inner->t1ce = Quantile(b, 0.5);
   return true;
+}
+
+/// Lumps that enhance: every voxel that does, and what is left of them (see MeasureEnhancement).
+struct Lumps {
+  Mask enhancing, left;
+};
+std::optional<Lumps> FindLumps(const std::vector<float>& t1, const std::vector<float>& t1ce, const Mask& head,
+                               const Grid& grid) {
+  Inner inner;
+  if (!FindInner(t1, t1ce, head, grid, &inner)) return std::nullopt;
+  Lumps lumps;
+  lumps.enhancing.assign(head.size(), 0);
+  for (std::size_t i = 0; i < head.size(); ++i) {
+    if (!inner.mask[i]) continue;
+    const float before = t1[i] / inner.t1, after = t1ce[i] / inner.t1ce;
+    lumps.enhancing[i] = before > kLumpLow && before < kLumpHigh && after - before > kLumpGain;
+  }
+  // A ring around a necrotic core is a lump too, also one with small gaps.
+  lumps.left = lumps.enhancing;
+  Dilate(lumps.left, grid.size, 1);
+  FillHoles(lumps.left, grid.size);
+  Erode(lumps.left, grid.size, 1 + Steps(kLumpMarginMm, grid));
+  return lumps;
+}
+
+Vec3 Middle(const Mask& mask, const Grid& grid) {
+  Vec3 sum{};
+  double count = 0;
+  std::size_t i = 0;
+  for (int z = 0; z < grid.size[2]; ++z)
+    for (int y = 0; y < grid.size[1]; ++y)
+      for (int x = 0; x < grid.size[0]; ++x, ++i)
+        if (mask[i]) sum[0] += x, sum[1] += y, sum[2] += z, ++count;
+  return grid.Point(sum[0] / count, sum[1] / count, sum[2] / count);
 }
 
 }  // namespace
@@ -181,21 +220,30 @@ std::optional<Reason> CheckContrast(const ContrastMeasure& measure) {
 
 double MeasureEnhancement(const std::vector<float>& t1, const std::vector<float>& t1ce, const Mask& head,
                           const Grid& grid) {
-  Inner inner;
-  if (!FindInner(t1, t1ce, head, grid, &inner)) return -1;
-  Mask lump(head.size(), 0);
-  for (std::size_t i = 0; i < head.size(); ++i) {
-    if (!inner.mask[i]) continue;
-    const float before = t1[i] / inner.t1, after = t1ce[i] / inner.t1ce;
-    lump[i] = before > kLumpLow && before < kLumpHigh && after - before > kLumpGain;
-  }
-  // A ring around a necrotic core is a lump too, also one with small gaps.
-  Dilate(lump, grid.size, 1);
-  FillHoles(lump, grid.size);
-  Erode(lump, grid.size, 1 + Steps(kLumpMarginMm, grid));
+  const auto lumps = FindLumps(t1, t1ce, head, grid);
+  if (!lumps) return -1;
   std::size_t count = 0;
-  for (auto m : lump) count += m;
+  for (auto m : lumps->left) count += m;
   return static_cast<double>(count) * grid.spacing * grid.spacing * grid.spacing / 1000;
+}
+
+std::optional<Vec3> FindLesion(const std::vector<float>& t1, const std::vector<float>& t1ce, const Mask& head,
+                               const Grid& grid) {
+  auto lumps = FindLumps(t1, t1ce, head, grid);
+  if (!lumps) return std::nullopt;
+  for (int attempt = 0; attempt < kMostLumps; ++attempt) {
+    Mask largest = lumps->left;
+    KeepLargestComponent(largest, grid.size);
+    Mask whole = largest;
+    Dilate(whole, grid.size, 1 + Steps(kLumpMarginMm, grid));
+    std::size_t voxels = 0, enhancing = 0;
+    for (std::size_t i = 0; i < whole.size(); ++i) voxels += whole[i], enhancing += whole[i] && lumps->enhancing[i];
+    if (voxels == 0) return std::nullopt;
+    if (static_cast<double>(enhancing) >= kLesionShare * static_cast<double>(voxels)) return Middle(largest, grid);
+    for (std::size_t i = 0; i < largest.size(); ++i)
+      if (largest[i]) lumps->left[i] = 0;
+  }
+  return std::nullopt;
 }
 
 std::optional<Reason> CheckLesion(double enhancement_ml) {

@@ -37,4 +37,8 @@ double MeasureEnhancement(const std::vector<float>& t1, const std::vector<float>
                           const Grid& grid);
 std::optional<Reason> CheckLesion(double enhancement_ml);
 
+/// LPS middle of the largest of these lumps of which a good part enhances; nothing if there is none. Same input as MeasureContrast.
+std::optional<Vec3> FindLesion(const std::vector<float>& t1, const std::vector<float>& t1ce, const Mask& head,
+                               const Grid& grid);
+
 }  // namespace glionode::volumes

@@ -1,6 +1,6 @@
 #include "inference/volumes/phantom.h"
 
-#include "inference/volumes/phantom_scanner.h"
+#include "inference/volumes/phantom_shift.h"
 
 #include <cmath>
 #include <cstdio>
@@ -33,10 +33,13 @@ LatentDraw DrawLatent(std::uint64_t seed, int index, const PhantomOptions& optio
 Phantom MakePhantom(std::uint64_t seed, int index, const PhantomOptions& options, int balanced_label) {
   LatentDraw draw = DrawLatent(seed, index, options, balanced_label);
   // From here on the class is known through z only.
-  const Anatomy anatomy = MakeAnatomy(seed, index, draw.z);
+  Anatomy anatomy = MakeAnatomy(seed, index, draw.z);
+  ShiftAnatomy(options.shift, anatomy);
+  auto protocols = MakeProtocols(seed, index);
+  ShiftProtocols(options.shift, protocols);
   Phantom phantom;
   phantom.lesion_radius = anatomy.lesion.radius;
-  for (const auto& [role, protocol] : MakeProtocols(seed, index)) {
+  for (const auto& [role, protocol] : protocols) {
     phantom.volumes[role] = Render(anatomy, protocol, seed, index);
     phantom.attributes[role] = protocol.attributes;
     if (role == Role::kT1ce) {
@@ -49,6 +52,10 @@ Phantom MakePhantom(std::uint64_t seed, int index, const PhantomOptions& options
       phantom.lesion_centre = {static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2])};
     }
   }
+  if (options.distractors)
+    for (const auto& [name, protocol] : MakeDistractors(protocols))
+      phantom.distractors.push_back({name, Render(anatomy, protocol, seed, index), protocol.attributes});
+  ShiftVolumes(options.shift, phantom.volumes);
   PhantomStream patient(seed, index, kPatientStream);
   char id[64], birth[48];
   std::snprintf(id, sizeof id, "PHANTOM-S%llu-%05d", static_cast<unsigned long long>(seed), index);

@@ -12,6 +12,8 @@ namespace glionode::volumes {
 struct PhantomOptions {
   double prevalence = 0.5;    ///< share of necrosis
   double separation = 1.812;  ///< delta of notes: AUC of a perfect reader is Phi(delta / sqrt 2)
+  bool distractors = false;   ///< also series that are not for the network, as every study has them
+  std::string shift;          ///< empty, or a kind of phantom that no model was made for (PhantomShifts())
 };
 
 /// What decides about one phantom: drawn before, and apart from, everything else.
@@ -24,6 +26,13 @@ struct LatentDraw {
 /// The latent draw of MakePhantom, without an image. Threads: any.
 LatentDraw DrawLatent(std::uint64_t seed, int index, const PhantomOptions& options, int balanced_label = -1);
 
+/// A series beside those of the network.
+struct DistractorSeries {
+  std::string name;  ///< localizer, flair, diffusion
+  Volume volume;
+  std::map<std::string, std::string> attributes;
+};
+
 /// One synthetic patient. The image depends on the class only through `z`.
 struct Phantom {
   std::string label;                ///< recurrence or necrosis
@@ -32,6 +41,7 @@ struct Phantom {
   std::map<Role, Volume> volumes;   ///< t1, t2, t1ce, each with its own geometry (thick slices or 3D, a little motion)
   std::map<Role, std::map<std::string, std::string>>
       attributes;  ///< per series: DICOM keyword -> value (SeriesDescription, RepetitionTime, EchoTime, ...)
+  std::vector<DistractorSeries> distractors;
   std::map<std::string, std::string>
       study_attributes;              ///< PatientID (holds the seed), StudyDescription, QualityControlSubject = YES ...
   std::vector<float> lesion_centre;  ///< LPS mm

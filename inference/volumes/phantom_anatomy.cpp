@@ -121,6 +121,7 @@ float Painter::At(float x, float y, float z) const {
   const float d = Ellipsoid(x, y, z, static_cast<float>(a_.brain[0]), static_cast<float>(a_.brain[1]),
                             static_cast<float>(a_.brain[2]));
   if (d < -2.5F) return Brain(x, y, z, d);
+  if (a_.stripped) return Mix(t[kAir], Brain(x, y, z, d), Edge(d + 0.8F));
   const auto skull = static_cast<float>(a_.skull), scalp = static_cast<float>(a_.scalp);
   float value = t[kAir];
   // Face and neck: a column below the middle, skin fat around muscle, with the sinuses and the eyes in it.

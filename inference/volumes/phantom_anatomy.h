@@ -56,6 +56,7 @@ struct Anatomy {
   double skull = 0, scalp = 0;
   double ventricles = 1;  ///< scale
   double atrophy = 0;     ///< mm of liquor over the cortex
+  bool stripped = false;  ///< the brain alone, air instead of all around it
   std::array<Vec3, 4> wave{};
   std::array<double, 4> phase{};
   Lesion lesion;

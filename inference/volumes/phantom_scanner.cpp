@@ -29,10 +29,11 @@ constexpr TissueProperties kProperties[kTissues] = {
 };
 constexpr double kRelaxivity1 = 4.5, kRelaxivity2 = 5.5;  ///< l/(mmol s), Gd-DTPA at 1.5 T
 
-/// Spin echo, or spoiled gradient echo for 3D.
+/// Spin echo (after an inversion, its magnitude), or spoiled gradient echo for 3D.
 double Signal(const Protocol& p, double t1, double t2, double density, double agent) {
   const double r1 = 1 / t1 + kRelaxivity1 * agent, r2 = 1 / t2 + kRelaxivity2 * agent;
   const double e1 = std::exp(-p.tr / 1000 * r1), decay = std::exp(-p.te / 1000 * r2);
+  if (p.inversion > 0) return density * std::abs(1 - 2 * std::exp(-p.inversion / 1000 * r1) + e1) * decay;
   if (!p.is_3d || p.role == Role::kT2) return density * (1 - e1) * decay;
   const double angle = p.flip * kDegree;
   return density * std::sin(angle) * (1 - e1) / (1 - std::cos(angle) * e1) * decay;
@@ -63,13 +64,17 @@ std::string Number(double value, int digits) {
 
 /// How sites name the three series; contrast is said by the name and by ContrastBolusAgent.
 struct Site {
-  const char *manufacturer, *t1, *t2, *t1ce, *t1_3d, *t1ce_3d;
+  const char *manufacturer, *t1, *t2, *t1ce, *t1_3d, *t1ce_3d, *localizer, *flair, *diffusion;
 };
 constexpr Site kSites[] = {
-    {"Synthetic A", "t1_se_tra", "t2_tse_tra", "t1_se_tra_km", "t1_fl3d_tra_iso", "t1_fl3d_tra_iso_km"},
-    {"Synthetic B", "T1 AX", "T2 AX FSE", "T1 AX +C", "AX 3D T1 SPGR", "AX 3D T1 SPGR +C"},
-    {"Synthetic C", "T1W_SE", "T2W_TSE", "T1W_SE_GD", "T1W_3D_FFE", "T1W_3D_FFE_GD"},
-    {"Synthetic D", "T1 SE ax", "T2 TSE ax", "T1 SE ax post Gd", "T1 3D GRE ax", "T1 3D GRE ax post Gd"},
+    {"Synthetic A", "t1_se_tra", "t2_tse_tra", "t1_se_tra_km", "t1_fl3d_tra_iso", "t1_fl3d_tra_iso_km", "localizer",
+     "t2_tirm_tra_dark-fluid", "ep2d_diff_3scan_trace_TRACEW"},
+    {"Synthetic B", "T1 AX", "T2 AX FSE", "T1 AX +C", "AX 3D T1 SPGR", "AX 3D T1 SPGR +C", "3-PL LOC", "AX T2 FLAIR",
+     "DWI AX b1000"},
+    {"Synthetic C", "T1W_SE", "T2W_TSE", "T1W_SE_GD", "T1W_3D_FFE", "T1W_3D_FFE_GD", "Survey", "FLAIR_longTR",
+     "DWI_SSh"},
+    {"Synthetic D", "T1 SE ax", "T2 TSE ax", "T1 SE ax post Gd", "T1 3D GRE ax", "T1 3D GRE ax post Gd", "scout",
+     "FLAIR ax", "DWI trace"},
 };
 
 RigidTransform Inverse(const RigidTransform& t) {
@@ -181,6 +186,41 @@ std::map<Role, Protocol> MakeProtocols(std::uint64_t seed, int index) {
   return protocols;
 }
 
+std::vector<DistractorProtocol> MakeDistractors(const std::map<Role, Protocol>& protocols) {
+  const auto site = std::find_if(std::begin(kSites), std::end(kSites), [&](const Site& one) {
+    return protocols.at(Role::kT2).attributes.at("Manufacturer") == one.manufacturer;
+  });
+  const auto resize = [](Protocol& p, int matrix, int slices, double thickness, double spacing) {
+    const double fov = p.size[0] * p.spacing[0];
+    p.size = {matrix, matrix, slices};
+    p.spacing = {fov / matrix, fov / matrix, spacing};
+    p.thickness = thickness;
+    p.attributes["SliceThickness"] = Number(thickness, 2);
+    p.attributes["SpacingBetweenSlices"] = Number(spacing, 2);
+  };
+  const auto name = [](Protocol& p, const char* description, int number, int noise_stream) {
+    p.attributes["SeriesDescription"] = p.attributes["ProtocolName"] = description;
+    p.attributes["SeriesNumber"] = std::to_string(number);
+    p.attributes["SeriesTime"] = p.attributes["AcquisitionTime"] = "0909" + std::to_string(10 + number);
+    p.noise_stream = noise_stream;
+  };
+  const Protocol& t2 = protocols.at(Role::kT2);
+  Protocol localizer = t2, flair = t2, diffusion = t2;
+  resize(localizer, 128, 3, 8, 30);
+  name(localizer, site->localizer, 1, 8);
+  flair.inversion = kLiquorNull;
+  flair.tr = 9000;
+  name(flair, site->flair, 10, 9);
+  flair.attributes["ScanningSequence"] = "SE\\IR";
+  flair.attributes["RepetitionTime"] = Number(flair.tr, 1);
+  flair.attributes["InversionTime"] = Number(flair.inversion, 1);
+  resize(diffusion, 128, t2.size[2], t2.thickness, t2.spacing[2]);
+  name(diffusion, site->diffusion, 11, 10);
+  diffusion.attributes["ScanningSequence"] = "EP";
+  diffusion.attributes["ImageType"] = "DERIVED\\PRIMARY\\DIFFUSION\\TRACEW\\ND";
+  return {{"localizer", localizer}, {"flair", flair}, {"diffusion", diffusion}};
+}
+
 Volume Render(const Anatomy& anatomy, const Protocol& p, std::uint64_t seed, int index) {
   Volume v;
   v.size = p.size;
@@ -197,7 +237,9 @@ Volume Render(const Anatomy& anatomy, const Protocol& p, std::uint64_t seed, int
   const float sigma = static_cast<float>(p.brightness * p.noise);
 
   // Gaussian numbers by table, entered at random: the noise of millions of voxels.
-  PhantomStream random(seed, index, kNoiseStream * 16 + static_cast<std::uint64_t>(p.role));
+  PhantomStream random(
+      seed, index,
+      kNoiseStream * 16 + static_cast<std::uint64_t>(p.noise_stream < 0 ? static_cast<int>(p.role) : p.noise_stream));
   constexpr std::size_t kTable = 1U << 15;
   std::vector<float> gauss(kTable);
   for (float& g : gauss) g = static_cast<float>(random.Normal());

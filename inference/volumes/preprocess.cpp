@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cmath>
 #include <future>
+#include <optional>
 
 namespace glionode::volumes {
 namespace {
@@ -18,9 +19,14 @@ double Milliseconds(Steady::time_point from, Steady::time_point to) {
   return std::chrono::duration<double, std::milli>(to - from).count();
 }
 
+/// With the lesion in the middle of the network's grid, the head is looked at on a grid of its own first.
+constexpr int kSearchShape = 64;
+constexpr double kSearchSpacing = 3;
+
 /// One role on its way: computed by one thread.
 struct Channel {
   Registration registration;
+  BiasField bias;
   std::vector<float> values;
   Mask inside;
   double registration_ms = 0;
@@ -38,7 +44,7 @@ Channel MakeChannel(const Volume& reference, const Volume& volume, bool register
   if (bias_correction) {
     Mask known = head;
     for (std::size_t i = 0; i < known.size(); ++i) known[i] = known[i] && channel.inside[i];
-    CorrectBias(channel.values, known, grid);
+    channel.bias = CorrectBias(channel.values, known, grid);
   }
   return channel;
 }
@@ -49,8 +55,21 @@ Mask AboveZero(const std::vector<float>& values) {
   return mask;
 }
 
-/// Mean 0 and deviation 1 over the head's voxels that the series covers; 0 elsewhere.
-void Normalise(Channel& channel, const Mask& head, float* to) {
+Grid Cube(const Vec3& centre, int shape, double spacing) {
+  Grid grid;
+  grid.size = {shape, shape, shape};
+  grid.spacing = spacing;
+  for (std::size_t i = 0; i < 3; ++i)
+    grid.origin[i] = std::round(100 * (centre[i] - 0.5 * spacing * (shape - 1))) / 100;
+  return grid;
+}
+
+/// What makes mean 0 and deviation 1 of the head's voxels that the series covers.
+struct Scale {
+  double mean = 0, factor = 0;
+};
+
+Scale MeasureScale(const Channel& channel, const Mask& head) {
   double sum = 0, squares = 0;
   std::size_t count = 0;
   for (std::size_t i = 0; i < head.size(); ++i)
@@ -60,9 +79,22 @@ void Normalise(Channel& channel, const Mask& head, float* to) {
     }
   const double mean = count ? sum / static_cast<double>(count) : 0;
   const double variance = count ? std::max(0.0, squares / static_cast<double>(count) - mean * mean) : 0;
-  const double scale = variance > 0 ? 1 / std::sqrt(variance) : 0;
+  return {mean, variance > 0 ? 1 / std::sqrt(variance) : 0};
+}
+
+/// Scaled inside the head where the series covers it; 0 elsewhere.
+void Normalise(const Channel& channel, const Mask& head, const Scale& scale, float* to) {
   for (std::size_t i = 0; i < head.size(); ++i)
-    to[i] = head[i] && channel.inside[i] ? static_cast<float>((channel.values[i] - mean) * scale) : 0.0F;
+    to[i] = head[i] && channel.inside[i] ? static_cast<float>((channel.values[i] - scale.mean) * scale.factor) : 0.0F;
+}
+
+/// The same series, registered and corrected as it is already, on another grid.
+Channel OnGrid(const Channel& channel, const Volume& volume, const Grid& grid) {
+  Channel moved;
+  moved.values = SampleGrid(volume, channel.registration.transform, grid, &moved.inside);
+  for (float& v : moved.values) v = std::max(v, 0.0F);
+  ApplyBias(moved.values, channel.bias, grid);
+  return moved;
 }
 
 Reason Misaligned(Role role, const Registration& registration) {
@@ -88,6 +120,11 @@ NetworkInput Preprocess(const std::map<Role, Volume>& volumes, const std::vector
     throw Error(ErrorCode::kInternal, "Preprocessing was asked for a grid that makes no sense.");
   if (spec.normalisation != "zscore")
     throw Error(ErrorCode::kInternal, "Preprocessing knows no normalisation '" + spec.normalisation + "'.");
+  const bool on_lesion = spec.centre == "lesion";
+  if (!on_lesion && spec.centre != "head_mask")
+    throw Error(ErrorCode::kInternal, "Preprocessing knows no centre '" + spec.centre + "'.");
+  if (on_lesion && (!volumes.count(Role::kT1) || !volumes.count(Role::kT1ce)))
+    throw Error(ErrorCode::kInternal, "A lesion is found by what enhances: that needs T1 and contrast-enhanced T1.");
 
   NetworkInput result;
   result.shape = spec.shape;
@@ -110,15 +147,16 @@ NetworkInput Preprocess(const std::map<Role, Volume>& volumes, const std::vector
   const Head head = FindHead(reference);
   const bool stripped = spec.input_state == "skull-stripped";  // no skull, no skin: nothing to know a head by
   if (auto reason = CheckHead(head); reason && !stripped) result.reasons.push_back(*reason);
-  Grid grid;
-  grid.size = {spec.shape, spec.shape, spec.shape};
-  grid.spacing = spec.spacing_mm;
-  for (std::size_t i = 0; i < 3; ++i)
-    grid.origin[i] = std::round(100 * (head.centre[i] - 0.5 * spec.spacing_mm * (spec.shape - 1))) / 100;
+  result.head_centre = head.centre;
+  const Grid grid =
+      on_lesion ? Cube(head.centre, kSearchShape, kSearchSpacing) : Cube(head.centre, spec.shape, spec.spacing_mm);
   result.grid_origin = grid.origin;
   if (!result.reasons.empty()) return result;
-  const Mask mask = stripped ? AboveZero(SampleGrid(reference, RigidTransform{}, grid)) : MaskOnGrid(head, grid);
-  result.head_mask = mask;
+  const auto mask_on = [&](const Grid& on) {
+    return stripped ? AboveZero(SampleGrid(reference, RigidTransform{}, on)) : MaskOnGrid(head, on);
+  };
+  const Mask mask = mask_on(grid);
+  if (!on_lesion) result.head_mask = mask;
 
   std::map<Role, std::future<Channel>> running;
   for (Role role : roles)
@@ -130,23 +168,40 @@ NetworkInput Preprocess(const std::map<Role, Volume>& volumes, const std::vector
   channels[reference_role] = MakeChannel(reference, reference, false, mask, grid, spec.bias_correction);
   for (auto& [role, future] : running) channels[role] = future.get();
 
-  for (std::size_t c = 0; c < roles.size(); ++c) {
-    Channel& channel = channels.at(roles[c]);
+  for (Role role : roles) {
+    const Channel& channel = channels.at(role);
     result.registration_ms = std::max(result.registration_ms, channel.registration_ms);
-    Normalise(channel, mask, &result.tensor[c * voxels]);
-    if (roles[c] == reference_role) continue;
-    result.registrations[roles[c]] = channel.registration;
+    if (role == reference_role) continue;
+    result.registrations[role] = channel.registration;
     if (!channel.registration.plausible)
-      result.reasons.push_back(Misaligned(roles[c], channel.registration));
-    else if (auto reason = CheckCoverage(roles[c], mask, channel.inside))
+      result.reasons.push_back(Misaligned(role, channel.registration));
+    else if (auto reason = CheckCoverage(role, mask, channel.inside))
       result.reasons.push_back(*reason);
   }
+  std::optional<Vec3> lesion;
   if (result.reasons.empty() && channels.count(Role::kT1) && channels.count(Role::kT1ce)) {
     const auto &t1 = channels[Role::kT1].values, &t1ce = channels[Role::kT1ce].values;
+    const double enhancement = MeasureEnhancement(t1, t1ce, mask, grid);
+    if (on_lesion) lesion = FindLesion(t1, t1ce, mask, grid);
     if (auto contrast = CheckContrast(MeasureContrast(t1, t1ce, mask, grid)))
       result.reasons.push_back(*contrast);
-    else if (auto lesion = CheckLesion(MeasureEnhancement(t1, t1ce, mask, grid)))
-      result.reasons.push_back(*lesion);
+    else if (auto none = CheckLesion(on_lesion && !lesion ? 0 : enhancement))
+      result.reasons.push_back(*none);
+  }
+  Grid network_grid = grid;
+  Mask network_mask = mask;
+  if (on_lesion) {
+    // A refused study still gets a grid, for its pictures.
+    network_grid = Cube(lesion.value_or(head.centre), spec.shape, spec.spacing_mm);
+    network_mask = mask_on(network_grid);
+    result.grid_origin = network_grid.origin;
+    result.head_mask = network_mask;
+  }
+  for (std::size_t c = 0; c < roles.size(); ++c) {
+    const Channel& channel = channels.at(roles[c]);
+    const Scale scale = MeasureScale(channel, mask);
+    Normalise(on_lesion ? OnGrid(channel, reduced.at(roles[c]), network_grid) : channel, network_mask, scale,
+              &result.tensor[c * voxels]);
   }
   result.preprocess_ms = Milliseconds(start, Steady::now()) - result.registration_ms;
   return result;

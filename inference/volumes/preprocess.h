@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,8 @@ namespace glionode::volumes {
 struct PreprocessingSpec {
   double spacing_mm = 2.0;
   int shape = 96;  ///< cube
+  /// Middle of the cube: `head_mask` (of the head), or `lesion` (of the largest lump that enhances; needs T1 and T1ce).
+  std::string centre = "head_mask";
   bool bias_correction = true;
   std::string normalisation = "zscore";
   std::string input_state = "native";  ///< native, registered, skull-stripped (then what is above 0 is the head)
@@ -28,6 +31,7 @@ struct NetworkInput {
   std::array<double, 3> grid_origin{};  ///< LPS mm of voxel (0,0,0); axes along L, P, S
   double spacing_mm = 0;
   int shape = 0;
+  std::optional<std::array<double, 3>> head_centre;  ///< LPS mm; nothing if no head was looked for
   std::map<Role, Registration> registrations;
   std::vector<Reason> reasons;  ///< geometry, not_a_head, registration, contrast_check, no_lesion: what makes it not
                                 ///< evaluable
@@ -35,8 +39,8 @@ struct NetworkInput {
 };
 
 /// Registers T1 and T2 to T1ce (at the same time, one thread each), corrects the bias field, finds the head, resamples
-/// all to one LPS grid centred on it, normalises inside it. `volumes` must hold every role in `roles`; with one role
-/// only, nothing is registered. Throws Error{kInternal} for ITK failures.
+/// all to one LPS grid centred on it, or on its lesion, and normalises by the values inside the head. `volumes` must
+/// hold every role in `roles`; with one role only, nothing is registered. Throws Error{kInternal} for ITK failures.
 NetworkInput Preprocess(const std::map<Role, Volume>& volumes, const std::vector<Role>& roles,
                         const PreprocessingSpec& spec);
 

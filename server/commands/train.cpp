@@ -7,6 +7,7 @@
 #include "server/commands/role_options.h"
 #include "server/progress_bar.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <csignal>
@@ -18,12 +19,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kFieldOfViewMm = 192;  // holds a head (design section 7)
+constexpr double kHeadMm = 192;    // holds a head (design section 7)
+constexpr double kLesionMm = 128;  // holds a lesion with its oedema
 
 struct TrainCommand {
   RoleOptions roles;
   std::string cohort, out, cache;
   std::vector<std::string> sequences;
+  double field_of_view = 0;  ///< mm; 0: what the centre needs
   networks::BundleInfo info;
   networks::TrainingOptions options;
 };
@@ -38,7 +41,37 @@ void Describe(networks::BundleInfo& info, const std::vector<PreparedCase>& cases
   info.license = phantom ? "Apache-2.0" : "as the site decides";
   info.intended_use =
       phantom ? "demonstration on synthetic phantoms only" : "research on the site's own cohort; not for clinical use";
-  info.spacing_mm = kFieldOfViewMm / info.shape;
+}
+
+std::atomic<bool> interrupted{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "it is set in a signal handler");
+
+/// From here on Ctrl-C ends the training after the step that runs; a second one ends the program at once.
+void ListenForInterrupts() {
+  const auto stop = [](int signal) {
+    interrupted = true;
+    std::signal(signal, SIG_DFL);
+  };
+  std::signal(SIGINT, stop);
+  std::signal(SIGTERM, stop);
+}
+
+void PrintList(const char* title, const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  std::cout << "  " << title << " (" << names.size() << "):";
+  for (const std::string& name : names) std::cout << "\n    " << name;
+  std::cout << "\n";
+}
+
+/// What becomes of the starting weights, before anything that takes long.
+void ShowStartingWeights(const TrainCommand& command) {
+  if (command.options.init.empty()) return;
+  const auto report =
+      networks::DescribeStartingWeights(command.info.network, command.options.init, command.options.init_layout);
+  std::cout << "starting weights " << command.options.init.string() << "\n";
+  PrintList("loaded", report.loaded);
+  PrintList("not loaded", report.not_loaded);
+  PrintList("start at random", report.fresh);
 }
 
 std::atomic<bool> interrupted{false};
@@ -75,7 +108,14 @@ void ShowStartingWeights(const TrainCommand& command) {
 int TrainBundle(TrainCommand command) {
   const auto rows = OfSplit(ReadCohort(command.cohort), "train");
   const fs::path cache = command.cache.empty() ? fs::path(command.out + ".cache") : fs::path(command.cache);
-  command.info.spacing_mm = kFieldOfViewMm / command.info.shape;
+  const bool on_lesion = command.info.centre == "lesion";
+  const auto& sequences = command.info.network.sequences;
+  for (const Role role : {Role::kT1, Role::kT1ce})
+    if (on_lesion && std::find(sequences.begin(), sequences.end(), role) == sequences.end())
+      throw Error(ErrorCode::kUsage,
+                  "--centre lesion: needs the sequences t1 and t1ce, since it is found by what enhances");
+  if (command.field_of_view <= 0) command.field_of_view = on_lesion ? kLesionMm : kHeadMm;
+  command.info.spacing_mm = command.field_of_view / command.info.shape;
   if (!rows.empty()) command.info.input_state = rows.front().input_state;
   ShowStartingWeights(command);
   const auto prepared =
@@ -150,7 +190,15 @@ void AddTrain(CLI::App& app, int& exit_code) {
       ->check(CLI::IsMember({"resnet10", "mresnet", "vgg16"}));
   command->add_option("--out", options->out, "folder of the new bundle")->required();
   command->add_option("--width", info.network.width, "1 is the published width")->check(CLI::Range(0.01, 4.0));
-  command->add_option("--shape", info.shape, "edge of the input cube in voxels; the field of view stays 192 mm")
+  command
+      ->add_option("--centre", info.centre,
+                   "middle of the input cube: head_mask, or lesion (the largest lump that enhances)")
+      ->check(CLI::IsMember({"head_mask", "lesion"}));
+  command
+      ->add_option("--field-of-view", options->field_of_view,
+                   "edge of the input cube in mm (192, which holds a head; around a lesion 128)")
+      ->check(CLI::Range(48.0, 256.0));
+  command->add_option("--shape", info.shape, "edge of the input cube in voxels; the field of view stays")
       ->check(CLI::Range(32, 256));
   command->add_option("--layout", info.network.layout, "dilated (as MedicalNet) or strided")
       ->check(CLI::IsMember({"dilated", "strided"}));
@@ -197,10 +245,11 @@ void AddTrain(CLI::App& app, int& exit_code) {
     char width[32];
     std::snprintf(width, sizeof width, "%g", network.width);
     line = "glionode train cohort.csv --network " + network.type + " --width " + width + " --shape " +
-           std::to_string(options->info.shape) + " --layout " + network.layout + " --epochs " +
-           std::to_string(options->options.epochs) + " --folds " + std::to_string(options->options.folds) +
-           " --batch " + std::to_string(options->options.batch) + " --seed " + std::to_string(options->options.seed) +
-           OptionsBesideDefaults(*options);
+           std::to_string(options->info.shape) +
+           (options->info.centre == "head_mask" ? "" : " --centre " + options->info.centre) + " --layout " +
+           network.layout + " --epochs " + std::to_string(options->options.epochs) + " --folds " +
+           std::to_string(options->options.folds) + " --batch " + std::to_string(options->options.batch) + " --seed " +
+           std::to_string(options->options.seed) + OptionsBesideDefaults(*options);
     exit_code = Guarded([&] { return TrainBundle(*options); });
   });
 }

@@ -1,12 +1,13 @@
 """Subcommands as people call them."""
 
+import csv
 import json
 import os
 import shutil
 
 import dicom_tools
 from case import FunctionalCase, main
-from node import BINARY, BUNDLE, ROOT, run
+from node import BINARY, ROOT, run
 
 
 class Commands(FunctionalCase):
@@ -136,6 +137,35 @@ class Commands(FunctionalCase):
         roles = json.loads(run("roles", self.real_study(), "--json").stdout)["roles"]
         self.assertEqual({role: chosen and chosen["description"] for role, chosen in roles.items()},
                          {"t1": "T1 AX", "t1ce": "MRHR T1 AX POST GAD", "t2": "MRHR T2 AX"})
+
+    def test_phantom_cohort_of_the_papers_shape(self):
+        folder = os.path.join(self.folder, "small")
+        run("phantom", folder, "--studies", 4, "--seed", 47, "--prevalence", 0.5, "--hold-out", "1/1")
+        with open(os.path.join(folder, "cohort.csv"), encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        self.assertEqual(sorted((row["label"], row["split"]) for row in rows),
+                         [("necrosis", "test"), ("necrosis", "train"), ("recurrence", "test"), ("recurrence", "train")])
+        done = run("phantom", os.path.join(self.folder, "none"), "--studies", 4, "--hold-out", "3/0", check=False)
+        self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
+        self.assertIn("--hold-out", done.stderr)
+
+    def test_roles_among_distractors(self):
+        """A localizer, a FLAIR with T2 in its name, a diffusion trace: on every synthetic site the three are still found."""
+        folder = os.path.join(self.folder, "full")
+        run("phantom", folder, "--studies", 6, "--seed", 48, "--distractors")
+        makers = set()
+        for number in range(1, 7):
+            study = os.path.join(folder, f"study-{number:04}")
+            self.assertEqual(len(os.listdir(study)), 6)
+            found = json.loads(run("roles", study, "--json").stdout)
+            names = {series["series_uid"]: series for series in found["series"]}
+            self.assertEqual(len(names), 6)
+            for role, chosen in found["roles"].items():
+                self.assertIsNotNone(chosen, f"{role} of study {number}: {found}")
+            makers.add(found["roles"]["t2"]["description"])
+            chosen = {one["description"].lower() for one in found["roles"].values()}
+            self.assertFalse([name for name in chosen if "flair" in name or "tirm" in name or "diff" in name], chosen)
+        self.assertGreater(len(makers), 1, "the seed should show several makers' names")
 
     def test_missing_part_is_said(self):
         done = run("classify", self.phantom(45), "--out", os.path.join(self.folder, "out"), "--bundle",

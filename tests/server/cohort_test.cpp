@@ -148,5 +148,24 @@ TEST(LesionFeatures, MeasureShellsAroundTheLesion) {
   EXPECT_TRUE(LesionFeatures(tensor, roles, n, 2, {-5, 0, 5}, {}).empty());
 }
 
+TEST(ShareInLesion, TellsAMapOnTheLesionFromOneWithoutPreference) {
+  const int n = 32;
+  const std::array<double, 3> origin{-5, 0, 5};
+  std::vector<float> tensor(static_cast<std::size_t>(n) * n * n, 1.0F), even(64, 1.0F), on(64, 0.0F), off(64, 0.0F);
+  on[(2 * 4 + 1) * 4 + 1] = 1;   // lies on voxel (8, 8, 16)
+  off[(0 * 4 + 3) * 4 + 3] = 1;  // far away
+  const LesionPlace lesion{{origin[0] + 16, origin[1] + 16, origin[2] + 32}, 12};
+  const auto share = [&](const std::vector<float>& map) {
+    return ShareInLesion(map, {4, 4, 4}, tensor, n, 2, origin, lesion);
+  };
+  ASSERT_TRUE(share(even) && share(on) && share(off));
+  EXPECT_NEAR(share(even)->share, share(even)->by_chance, 0.02);
+  EXPECT_NEAR(share(even)->by_chance, 4.0 / 3 * 3.14159 * 18 * 18 * 18 / (64.0 * 64 * 64), 0.01);
+  EXPECT_GT(share(on)->share, 0.7);
+  EXPECT_LT(share(off)->share, 0.01);
+  EXPECT_FALSE(share(std::vector<float>(64, 0.0F)));
+  EXPECT_FALSE(ShareInLesion(even, {4, 4, 4}, tensor, n, 2, origin, {}));
+}
+
 }  // namespace
 }  // namespace glionode::server

@@ -193,6 +193,7 @@ class MigrationTest : public IndexTest {
     soci::session session(soci::sqlite3, "dbname=" + file_.string());
     return std::stoi(Pragma(session, "user_version"));
   }
+  static inline const int kHead = BuiltInMigrations().back().version;
   const fs::path file_ = folder_.Path() / "index.sqlite";
   const int next_ = BuiltInMigrations().back().version + 1;
 };

@@ -89,6 +89,15 @@ struct Change {
   const char* complaint;
 };
 
+TEST(Bundle, ACubeAroundTheLesionNeedsTheSequencesThatShowIt) {
+  json bundle = json::parse(EncodeBundleJson(Filled()));
+  bundle["preprocessing"]["centre"] = "lesion";
+  EXPECT_EQ(ParseBundleJson(bundle.dump(), "b.json").centre, "lesion");
+  bundle["network"]["sequences"] = {"t2", "t1ce"};
+  EXPECT_THAT(ErrorOf([&] { ParseBundleJson(bundle.dump(), "b.json"); }),
+              HasSubstr("b.json: preprocessing.centre: lesion needs the sequences t1 and t1ce"));
+}
+
 TEST(Bundle, EveryBadKeyIsNamedWithItsFile) {
   const Change changes[] = {
       {"/name", 3, "b.json: name: must be a text"},
@@ -105,6 +114,7 @@ TEST(Bundle, EveryBadKeyIsNamedWithItsFile) {
       {"/preprocessing/shape", json::array({96, 96, 48}), "b.json: preprocessing.shape: must be a list of three equal"},
       {"/preprocessing/shape", 96, "b.json: preprocessing.shape: must be a list of three equal"},
       {"/preprocessing/shape", json::array({4096, 4096, 4096}), "b.json: preprocessing.shape: must be between"},
+      {"/preprocessing/centre", "skull", "b.json: preprocessing.centre: 'skull' is unknown"},
       {"/preprocessing/orientation", "RAS", "b.json: preprocessing.orientation: 'RAS' is unknown; expected LPS"},
       {"/preprocessing/bias_correction", 1, "b.json: preprocessing.bias_correction: must be true or false"},
       {"/calibration/slope", -1, "b.json: calibration.slope: must be between"},

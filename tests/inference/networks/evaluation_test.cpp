@@ -176,11 +176,11 @@ TEST(Report, SubgroupsFailuresAndOtherLabelsAreListed) {
   EvaluatedCase mixed = Case("mixed", 0.6, Decision::kNecrosis);
   run.others.push_back(mixed);
   run.note = "<cases> of one week";
-  run.map_check = {3, {{"the head", 0.1}, {"all", 0.7}}};
+  run.map_check = {3, {{"the head", 0.1}, {"all", 0.7}}, 40, 0.61, 0.083};
   const std::string page = ReportHtml({run});
-  for (const char* part :
-       {"vendor: Siemens", "slice_thickness: under 3 mm", "slice_thickness: 3 mm and more", "Failures, one by one",
-        "Neither one nor the other", "&lt;cases&gt; of one week", "WARNING: the map stays alike"})
+  for (const char* part : {"vendor: Siemens", "slice_thickness: under 3 mm", "slice_thickness: 3 mm and more",
+                           "Failures, one by one", "Neither one nor the other", "&lt;cases&gt; of one week",
+                           "WARNING: the map stays alike", "61 % lie in the lesion", "would have 8 % there"})
     EXPECT_THAT(page, HasSubstr(part));
   EXPECT_THAT(page, Not(HasSubstr("empty:")));
   const json metrics = json::parse(MetricsJson({run}));
@@ -188,6 +188,7 @@ TEST(Report, SubgroupsFailuresAndOtherLabelsAreListed) {
   EXPECT_EQ(metrics["counts"]["cases"], 40);
   EXPECT_EQ(metrics["subgroups"].size(), 4u);
   EXPECT_EQ(metrics["map_check"]["cases"], 3);
+  EXPECT_EQ(metrics["map_check"]["lesion"]["cases"], 40);
 }
 
 TEST(Report, SeveralBundlesStandSideBySide) {

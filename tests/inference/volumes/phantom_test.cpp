@@ -1,6 +1,6 @@
 #include "inference/volumes/phantom.h"
 
-#include "inference/volumes/phantom_scanner.h"
+#include "inference/volumes/phantom_shift.h"
 
 #include <gtest/gtest.h>
 
@@ -178,6 +178,21 @@ TEST(Phantom, SaysWhatItIsAndLooksLikeAStudy) {
   }
   EXPECT_GT(std::stod(p.attributes.at(Role::kT2).at("EchoTime")), 80);
   EXPECT_LT(std::stod(p.attributes.at(Role::kT1).at("EchoTime")), 20);
+}
+
+TEST(Phantom, EveryShiftChangesTheImagesAndNothingThatSaysSo) {
+  const auto plain = MakePhantom(9, 4, {});
+  for (const auto& shift : PhantomShifts()) {
+    PhantomOptions options;
+    options.shift = shift;
+    const auto shifted = MakePhantom(9, 4, options);
+    EXPECT_EQ(shifted.z, plain.z) << shift;
+    EXPECT_EQ(shifted.attributes, plain.attributes) << shift;
+    bool changed = false;
+    for (Role role : {Role::kT1, Role::kT2, Role::kT1ce})
+      changed |= shifted.volumes.at(role).voxels != plain.volumes.at(role).voxels;
+    EXPECT_TRUE(changed) << shift;
+  }
 }
 
 }  // namespace

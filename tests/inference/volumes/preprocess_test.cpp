@@ -83,6 +83,50 @@ TEST(Preprocess, APhantomBecomesNormalisedChannels) {
   EXPECT_EQ(input.head_mask.at(at), 1);
 }
 
+TEST(Preprocess, ACubeAroundTheLesionHasTheLesionInItsMiddle) {
+  PreprocessingSpec spec;
+  spec.centre = "lesion";
+  spec.shape = 32;
+  spec.spacing_mm = 4;
+  for (int i = 0; i < 3; ++i) {
+    const auto phantom = MakePhantom(31, i, {});
+    const auto input = Preprocess(phantom.volumes, kRoles, spec);
+    ASSERT_TRUE(input.reasons.empty()) << Words(input.reasons);
+    ASSERT_EQ(input.tensor.size(), 3U * 32 * 32 * 32);
+    double off = 0;
+    for (std::size_t k = 0; k < 3; ++k) {
+      const double middle = input.grid_origin[k] + 4 * 31 / 2.0;
+      off += (middle - phantom.lesion_centre[k]) * (middle - phantom.lesion_centre[k]);
+    }
+    EXPECT_LT(std::sqrt(off), 20) << i;  // the cavity, with its own enhancing wall, may pull at it
+    // Normalised by the whole head: values as in the cube around the head, where the two overlap.
+    PreprocessingSpec whole;
+    whole.shape = 48;
+    whole.spacing_mm = 4;
+    const auto head = Preprocess(phantom.volumes, kRoles, whole);
+    ASSERT_TRUE(head.head_centre && input.head_centre);
+    EXPECT_EQ(*head.head_centre, *input.head_centre);
+    const auto at = [&](const NetworkInput& from, std::size_t c) {
+      std::size_t index = 0;
+      for (std::size_t k = 3; k-- > 0;)
+        index = index * static_cast<std::size_t>(from.shape) +
+                static_cast<std::size_t>(std::lround((phantom.lesion_centre[k] - from.grid_origin[k]) / 4));
+      return from.tensor[c * from.head_mask.size() + index];
+    };
+    for (std::size_t c = 0; c < 3; ++c) EXPECT_NEAR(at(input, c), at(head, c), 0.8) << i << " " << c;
+  }
+}
+
+TEST(Preprocess, ACubeAroundTheLesionNeedsWhatShowsLesions) {
+  const auto phantom = MakePhantom(31, 0, {});
+  PreprocessingSpec spec;
+  spec.centre = "lesion";
+  EXPECT_THROW(Preprocess({{Role::kT2, phantom.volumes.at(Role::kT2)}}, {Role::kT2}, spec), Error);
+  auto same = phantom.volumes;
+  same.at(Role::kT1ce) = same.at(Role::kT1);
+  EXPECT_FALSE(Preprocess(same, kRoles, spec).reasons.empty());
+}
+
 TEST(Preprocess, IsTheSameTwiceBitForBit) {
   const auto phantom = MakePhantom(31, 1, {});
   const auto a = Preprocess(phantom.volumes, kRoles, {}), b = Preprocess(phantom.volumes, kRoles, {});
