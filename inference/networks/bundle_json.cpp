@@ -131,6 +131,8 @@ BundleInfo ParseBundleJson(const std::string& text, const std::string& name) {
     json = Json::parse(text);
   } catch (const Json::parse_error& error) {
     throw Error(ErrorCode::kBadDataset, name + ": is not valid JSON near byte " + std::to_string(error.byte));
+  } catch (const Json::out_of_range&) {
+    throw Error(ErrorCode::kBadDataset, name + ": holds a number that is too large for any computer's numbers");
   }
   if (!json.is_object()) throw Error(ErrorCode::kBadDataset, name + ": must hold a JSON object");
   const Section top(json, name);

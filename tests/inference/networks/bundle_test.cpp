@@ -137,6 +137,12 @@ TEST(Bundle, EveryBadKeyIsNamedWithItsFile) {
   }
 }
 
+TEST(Bundle, ANumberBeyondAllBoundsIsRefusedLikeAnyOther) {
+  ErrorCode code = ErrorCode::kInternal;
+  EXPECT_THAT(ErrorOf([] { ParseBundleJson(R"({"name": 3e999})", "b"); }, &code), HasSubstr("b: holds a number"));
+  EXPECT_EQ(code, ErrorCode::kBadDataset);
+}
+
 TEST(Bundle, MissingKeysAreNamed) {
   const json whole = json::parse(EncodeBundleJson(Filled()));
   for (const char* pointer : {"/name", "/network", "/network/type", "/preprocessing/spacing_mm", "/calibration/slope",
