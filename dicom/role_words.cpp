@@ -27,7 +27,7 @@ constexpr Entry kVocabulary[] = {
     {Word::kInversionRecovery, "tirm tir"},
     {Word::kEchoPlanar, "epi ep2d ep3d"},
     {Word::kT1Sequence, "mprage memprage rage bravo spgr fspgr irspgr irfspgr efgpgr vibe starvibe lava thrive tfl3d"},
-    {Word::kGradientEcho, "gre fgre fe ffe wffe tffe fl2d fl3d flash medic merge gradient eg mpgr"},
+    {Word::kGradientEcho, "gre grad fgre fe ffe wffe tffe fl2d fl3d flash medic merge gradient eg mpgr"},
     {Word::kSteadyState, "ciss ci3d fiesta trufi truefisp bffe btfe balanced"},
     {Word::kMp2rage, "mp2rage"},
     {Word::kMp2rageUniform, "uni uniden"},
@@ -39,7 +39,7 @@ constexpr Entry kVocabulary[] = {
      "inject cm kontrastem kontrastu kontrascie contrastmiddel"},
     {Word::kBareC, "c plusc ce"},
     {Word::kPost, "post dopo apres nach pos tardif efter etter"},
-    {Word::kPre, "pre nativ native blanco vor voor avant prima basal basale foer foere przed"},
+    {Word::kPre, "pre nativ native blanco vor voor before antes avant prima basal basale foer foere przed"},
     {Word::kUnenhanced, "unenhanced noncontrast nc minusc plain"},
     {Word::kMaybeAgent, "cont delay delayed iv plusmaybe"},
     {Word::kPostSurgery, "postop postoperative postsurgery"},
@@ -47,7 +47,8 @@ constexpr Entry kVocabulary[] = {
      "dwi dti diff diffusion adc eadc apparent trace tracew tensor tractography colfa dw dwissh dwib diffusionweighted "
      "exponential mddw ivim noddi dki"},
     {Word::kPerfusion,
-     "perf perfusion pwi dsc dce dynamic dynamisch dynamique dynamisk dinamico dinamica dyn cbv cbf rcbv rcbf relcbv "
+     "perf perfusion permeability pwi dsc dce dynamic dynamisch dynamique dynamisk dinamico dinamica dyn cbv cbf rcbv "
+     "rcbf relcbv "
      "relcbf mtt ttp tmax ktrans gbp pbp"},
     {Word::kLabelling, "asl pcasl pasl"},
     {Word::kFunctional, "fmri bold func functional rest resting task"},
@@ -339,7 +340,8 @@ void ApplyContext(std::vector<Token>& tokens) {
       case Word::kPre:
         if (next == Word::kSurgery || next_text == "stealth" || next_text == "sat" || next_text == "scan")
           token.meaning = Word::kNeutral;
-        if (token.text == "voor" && !IsAgent(next)) token.meaning = Word::kNeutral;  // Dutch: "before", and "for"
+        if ((token.text == "voor" || token.text == "before") && !IsAgent(next))
+          token.meaning = Word::kNeutral;  // Dutch: "before", and "for"; before surgery
         break;
       case Word::kWith:
         if (last && before != Word::kNeutral) token.meaning = Word::kContrast;

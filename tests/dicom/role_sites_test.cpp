@@ -5,7 +5,8 @@ namespace glionode::dicom {
 namespace {
 
 // Further names of other sites, written down after the vocabulary of role_words.cpp was finished, to find what is wrong
-// with it in general: of the first 502, 31 were judged otherwise than a reader would.
+// with it in general: of the first 502, 31 were judged otherwise than a reader would; of 249 more after that was
+// mended, 3.
 
 constexpr std::string_view kT1 = R"(
 t1_tse_tra_fs | t1_fl2d_sag | t1_fl3d_tra_iso_nativ | T1 MPR sag nativ | t1_mpr_sag_p2_iso_1.0 |
@@ -24,7 +25,14 @@ T1 SAG PRE MDC | T1 FSPGR 3D BASALE | T1 AX PRE-MDC | t1 tse sag senza m.d.c. | 
 T1 AX SEM GADOLINIO | T1 IR AX | Ax T1 pre gd | T1 vor Gabe von KM | T1 (nativ) | T1 SAG 3D SIN | T1 AX S/ MDC |
 T1 SE sagittal | T1 TRANSVERSAL | T1 TURBO FLASH 3D | t1_flash3d_sag | 3D TURBO FIELD ECHO T1 | T1 TFE |
 T1 sag 3D IR-FSPGR | SAG T1 MEMP | T1 without | 3D T1w SAG ohne | t1_se_tra_128 | T1 native | T1 PRE INJECTION |
-AXT1 | SAGT1 | T1AX | T1SAG | T1TRA
+AXT1 | SAGT1 | T1AX | T1SAG | T1TRA | PRE AX T1 | AX T1 PRE | SAG T1 PRE | T1 SE AX | T1 FSE SAG | 3D MPRAGE |
+MPRAGE AX | t1 mpr | SAG 3D T1 PRE | AX T1 FSE PRE | T1W-SE | T1 W SE | eT1 | T1 IR | SE T1 AXIAL | T1-SE AXIAL |
+AX T1-SE | AX-T1 | AX_T1 | SAG-T1 | T1 STEALTH PRE | AX T1 NO CONTRAST | AX T1 W/O GAD | T1 SAG W/O CONTRAST |
+T1 AX PRE-CONTRAST | Pre Contrast T1 Axial | AX T1 PRECON | T1 AXIAL PRE GAD | AX 3D SPGR PRE | SAG T1 FLAIR |
+AXIAL T1 FSE | T1 AX 5MM | T1 SAGITTAL 4MM | cor t1 | COR T1 FS PRE | 3D T1 SAG ISO 1MM | t1_sag_se | T1 AX FC |
+AX T1 MEMP | T1 FFE TRA | T1W AX | T1W SAG | T1_SAG_PRE | non contrast T1 AX | T1 Ax without | NON-GAD T1 AX |
+AX T1 NON-GAD | T1 AX NON-ENHANCED | AX T1 NONENHANCED | AX T1 PREGAD | AXIAL T1 BEFORE CONTRAST | T1 -GD |
+AX T1 -GAD | AX T1 SE -C | AX T1 C- | T1 antes de contraste | T1 before gd
 )";
 
 constexpr std::string_view kT1WithContrast = R"(
@@ -48,7 +56,18 @@ T1 AX PÓS-GADOLÍNIO | T1 COM GADOLINIO | T1 3D PÓS GD | T1 SAG POS | T1 AX C/
 t1_tse_cor_fs_p.KM | T1 tra KM Stealth | T1 3D KM Neuronavigation | MPRAGE KM | T1_post_Gd_3D |
 T1 FS AX GADOBUTROL | T1 after contrast | T1 AFTER GD | T1 enhanced | T1 contrast | T1CONTRAST | T1_POSTGD_SAG |
 AXT1+C | AXT1POST | T1AXGD | SAGT1POST | AX T1 POSTCON | AX T1 POST CON FS | Ax T1 +contrast | AX T1 C+ FS |
-T1 W/ GAD | T1 w/contrast 3D
+T1 W/ GAD | T1 w/contrast 3D | AX T1 POST GAD | 3D IRFSPGR POST | FSPGR AX POST | T1 AXIAL POST GD | AXIAL T1 GD |
+AX T1 GD FS | COR T1 GD | SAG T1 GD | AX SPGR POST | AX MPRAGE POST | T1 STEALTH POST | T1 3D GAD STEALTH |
+AX 3D SPGR W/GAD | 3D SPGR +C | SPGR AX VOL +C | VOL SPGR GD | AX 3D VIBE POST | T1 VIBE GD | AX T1 SE C+ |
+T1 C+ AX | AX T1 (GD) | AX T1 (+C) | T1 AX +GAD | T1+GAD AX | AX T1 GAD | AX T1 POST FS | AX T1 FATSAT POST |
+AX T1 POST SPGR | T1W SE GD | T1W-SE GD | T1-SE POST | AX-T1-POST | AX_T1_POST | COR-T1-POST | Post Ax T1 SE |
+POST T1 AX | POST-GAD T1 AX | GAD AX T1 | GAD T1 COR | gd ax t1 | T1 post-gadolinium | T1 POSTCON |
+T1 GD 3D MPRAGE | AX T1 MTC POST | T1 FLAIR POST GD | AX T1 FLAIR GD | Ax T1 C | T1 COR C+ FATSAT | T1 AX c+ |
+T1_SE_C+ | T1SE+C | t1_fl2d_tra_post_gd | POST GD T1 FS COR | 3D FSPGR GAD | SAG T1 POST-GAD |
+Post Contrast T1 Axial | POST CONTRAST AX T1 | CONTRAST T1 AX | AX T1 ENHANCED | T1 AX SE POST GAD FATSAT |
+AX T1 + GAD | AXIAL T1+C | ax t1+gd | T1 +GD AX | T1 AX WITH CONTRAST | T1 AX W CONT | T1 AX W/C | AX T1 W/ |
+T1 POST CONTRAST AXIAL 3MM | Ax 3D T1 MPRAGE Gd | T1 MPRAGE POST SAG ISO | SAG MPRAGE +C 1MM | AX SE T1 POST |
+T1 KM ax | T1 ax KM fs | CLEAR T1 GD
 )";
 
 constexpr std::string_view kT2 = R"(
@@ -59,7 +78,12 @@ T2 AXIAL TSE | SE T2 AX | FSE T2 tra | T2 FSE Axi | T2 JET | FASE T2 3D | T2 tra
 T2 HR | T2 AX FAT SAT | T2 TRA NACH KM | AX T2 POST | T2 post gado | T2W_SPAIR | T2 3D CUBE | 3D T2 SPACE sag |
 T2 TSE tra Schädel | T2 SE doppio eco | AXT2 | T2AX | T2TRA | T2W TRA SENSE | WIP T2W_TSE SENSE |
 T2 TSE 3mm tra FS | T2 axiale | T2 AX BRAIN | T2 TRA CRANEO | T2 ax encefalo | T2 ax cranio | sT2W_TSE_SENSE_3mm |
-T2 XL | AX T2 FSE-XL | T2 TSE COMPRESSED SENSE | T2 sagital
+T2 XL | AX T2 FSE-XL | T2 TSE COMPRESSED SENSE | T2 sagital | T2 AXIAL FSE | AX T2 FSE FC | AX FSE T2 |
+AXIAL FSE T2 | AX FSE-XL T2 | OBL AX T2 | T2 AX FS | AX PD/T2 | T2 W TSE | T2W-TSE | T2W_TSE AX | T2 TSE |
+t2_tse_ax | TSE T2 AX | AX-T2 | AX_T2_FSE | AX T2 FRFSE HR | AX T2 FAST | T2 AX BLADE | AX T2 BLADE |
+T2 AX FSE 3MM | T2 COR FS | COR T2 FSE | SAG T2 | AX T2 5MM | T2 AXIAL PROPELLER | T2 SE AX | AX T2 SE |
+T2 AX POST GAD | AXIAL T2 W | AX T2 POST CONTRAST FS | AX T2W TSE SENSE | T2 FSE AX FAT SAT | AX TSE T2 |
+T2-TSE-AX | MRHR T2 AX | T2 AX THIN | CUBE T2 AX | AX 3D T2 SPACE
 )";
 
 constexpr std::string_view kNeither = R"(
@@ -88,7 +112,18 @@ T1 fl3d dynamisch KM | Processed Images | FLAIR +C | T1 FLAIR SUB | Schnittbild 
 T1 KM MPR tra | T1 cor MPR KM | MPR sag T1 post | MPR_3mm_T1 | MR T1 SCREEN SAVE | T1 fusion PET | FUSED T1 DTI |
 Fibertracking | TRACTO | IRM fonctionnelle | spectroscopie | spettroscopia | espectroscopia | SPEKTROSKOPIE |
 Magnetisation Transfer | MT SAT | TRUFISP loc | HASTE loc | DWI EPI b=0 1000 | TRACE | Exponential ADC | AVDC |
-Diffusionsgewichtet | GRE hemo | Gradientenecho T2 | TOF angio KM | CSF drive | liquor flow | 4D flow | cine PC
+Diffusionsgewichtet | GRE hemo | Gradientenecho T2 | TOF angio KM | CSF drive | liquor flow | 4D flow | cine PC |
+AX FLAIR T2 | Axial T2 FLAIR | AXIAL FLAIR | MPRAGE COR REFORMAT | AX FLAIR POST GAD | AX T2 FLAIR FS |
+FLAIR AX 5MM | AX T2 GRE | AX GRE T2* | AX GRADIENT ECHO | T2 GRE AX | AX T2 GRAD | AX DIFFUSION | DWI AX | AX ADC |
+ADC MAP AX | EXP ADC | TRACE AX | DTI AX 31 | PERFUSION AX | AX PERF | DSC PERF AX | PERF GAD | EPI PERFUSION GD |
+AX T2* PERFUSION +C | DYNAMIC SUSCEPTIBILITY | GRE PERFUSION | TOF MRA COW | MRA HEAD W/O | COW TOF | MRV POST |
+3D TOF POST GAD | MIP MRA | SCOUT | 3 PLANE | 3PLANE LOC SSFSE | SAG LOC | CAL | MRS PRESS | MRSI 35 | 2D CSI |
+SINGLE VOXEL 144 | fMRI TAPPING | BOLD | SUB AX T1 | T1 SUBTRACTED | AX T1 POST SUB | T1 POST COR REFORMAT |
+REFORMATTED COR T1 POST | COR MPR POST GAD | SAG MPR | MPR AX T1 +C | Reformats T1 POST | T1 POST MIP |
+PROCESSED IMAGES | SCREENSAVE | AX STIR | COR STIR | AX PD | AX PROTON DENSITY | T1 C-SPINE | SAG T2 CERVICAL |
+T1 SAG L-SPINE | ORBITS STIR | AX SWI | SWI MIP | SWI PHASE | AX SWAN MINIP | CINE CSF | PHASE CONTRAST CSF |
+FIESTA IAC | CISS IAC | B0 FIELD MAP | rCBV MAP | KTRANS | T1 DYNAMIC POST | DCE AX T1 | T1 PERMEABILITY |
+T2 GRAD ECHO
 )";
 
 constexpr std::string_view kDoubt = R"(
@@ -97,10 +132,10 @@ AX T1 FS W | T2 mapping | T2 map SAGE | T1 mit und ohne KM | T1 avec et sans gad
 T1 met en zonder contrast | T1 ohne/mit KM
 )";
 
-TEST(RoleNamesOfOtherSites, T1) { ExpectAllNames(kT1, Role::kT1, 106); }
-TEST(RoleNamesOfOtherSites, T1WithContrast) { ExpectAllNames(kT1WithContrast, Role::kT1ce, 126); }
-TEST(RoleNamesOfOtherSites, T2) { ExpectAllNames(kT2, Role::kT2, 56); }
-TEST(RoleNamesOfOtherSites, Neither) { ExpectAllNames(kNeither, Role::kNone, 200); }
+TEST(RoleNamesOfOtherSites, T1) { ExpectAllNames(kT1, Role::kT1, 163); }
+TEST(RoleNamesOfOtherSites, T1WithContrast) { ExpectAllNames(kT1WithContrast, Role::kT1ce, 202); }
+TEST(RoleNamesOfOtherSites, T2) { ExpectAllNames(kT2, Role::kT2, 95); }
+TEST(RoleNamesOfOtherSites, Neither) { ExpectAllNames(kNeither, Role::kNone, 279); }
 TEST(RoleNamesOfOtherSites, Doubt) { ExpectAllNames(kDoubt, Role::kUnsure, 14); }
 
 }  // namespace
