@@ -129,6 +129,16 @@ int Outbox::RetryPeer(const std::string& peer_ae, WallMs now) {
   return static_cast<int>(changed);
 }
 
+namespace {
+
+/// What a PACS has of a report that is taken back, or in doubt, is not sent again for want of proof.
+void StopAskingForProof(soci::session& session, const std::string& study_uid) {
+  Execute(session, "DELETE FROM proofs WHERE outbox_id IN (SELECT id FROM outbox WHERE study_uid = :study)",
+          {study_uid});
+}
+
+}  // namespace
+
 int Outbox::WithdrawUnsent(const std::string& study_uid, const std::string& why, WallMs now) {
   std::int64_t changed = 0;
   database_.Write([&](soci::session& session) {
@@ -136,6 +146,7 @@ int Outbox::WithdrawUnsent(const std::string& study_uid, const std::string& why,
                       "UPDATE outbox SET state = 'withdrawn', last_status = :why, changed_at = :now "
                       "WHERE study_uid = :study AND state IN ('pending', 'dead', 'parked')",
                       {why, Text(now), study_uid});
+    StopAskingForProof(session, study_uid);
   });
   return static_cast<int>(changed);
 }
@@ -148,6 +159,7 @@ int Outbox::Withdraw(const WithdrawalRecord& withdrawal, const std::vector<NewOb
                       "UPDATE outbox SET state = 'withdrawn', last_status = :why, changed_at = :now "
                       "WHERE study_uid = :study AND state IN ('pending', 'dead', 'parked')",
                       {"withdrawn by hand: " + withdrawal.reason, now, withdrawal.study_uid});
+    StopAskingForProof(session, withdrawal.study_uid);
     for (const NewObject& note : notes) {
       const ObjectRecord& object = note.object;
       Execute(session,

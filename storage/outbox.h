@@ -30,7 +30,8 @@ class Outbox {
   /// exist or are sent or withdrawn.
   int RetryNow(const std::vector<std::int64_t>& ids, WallMs now);
   int RetryPeer(const std::string& peer_ae, WallMs now);
-  /// What has not been sent of a study (pending, dead, parked) will never be. How many rows.
+  /// What has not been sent of a study (pending, dead, parked) will never be, and what has been is not sent again for
+  /// want of proof. How many rows.
   int WithdrawUnsent(const std::string& study_uid, const std::string& why, WallMs now);
   /// The report is taken back, in one transaction: what has not been sent of the study never will be, each of `notes`
   /// (with the result_id that it belongs to) becomes an object with a pending row, and the withdrawal is on record.

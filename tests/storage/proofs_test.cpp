@@ -84,6 +84,24 @@ TEST_F(ProofsTest, WithoutAWishForProofNobodyAsks) {
   EXPECT_THAT(Now().Due("PACS", 6000, 10), SizeIs(2));
 }
 
+TEST_F(ProofsTest, AReportThatWasTakenBackIsNotSentAgainForWantOfProof) {
+  Now().Asking(ids_, "2.25.1", 6000, 9000);
+  WithdrawalRecord withdrawal;
+  withdrawal.study_uid = outbox_->Page(1, 0).at(0).study_uid;
+  withdrawal.reason = "wrong patient";
+  withdrawal.at = 7000;
+  outbox_->Withdraw(withdrawal, {});
+  EXPECT_THAT(Now().Overdue("PACS", 100000, 10), IsEmpty());
+  EXPECT_EQ(Now().CountWaiting(), 0);
+  EXPECT_EQ(Now().Confirm({Now().OfTransaction("2.25.1").at(0).id}, "kept", 8000), 1) << "a proof is a proof";
+}
+
+TEST_F(ProofsTest, WhatIsInDoubtIsNotSentAgainForWantOfProof) {
+  outbox_->WithdrawUnsent(outbox_->Page(1, 0).at(0).study_uid, "mixed identity", 7000);
+  EXPECT_THAT(Now().Due("PACS", 7000, 10), IsEmpty());
+  EXPECT_THAT(Now().Overdue("PACS", 100000, 10), IsEmpty());
+}
+
 TEST_F(ProofsTest, AskingAgainIsPutOff) {
   Now().AskAgain(ids_, "cannot be reached", 7000);
   EXPECT_THAT(Now().Due("PACS", 6999, 10), IsEmpty());
