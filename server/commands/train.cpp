@@ -43,36 +43,6 @@ void Describe(networks::BundleInfo& info, const std::vector<PreparedCase>& cases
       phantom ? "demonstration on synthetic phantoms only" : "research on the site's own cohort; not for clinical use";
 }
 
-std::atomic<bool> interrupted{false};
-static_assert(std::atomic<bool>::is_always_lock_free, "it is set in a signal handler");
-
-/// From here on Ctrl-C ends the training after the step that runs; a second one ends the program at once.
-void ListenForInterrupts() {
-  const auto stop = [](int signal) {
-    interrupted = true;
-    std::signal(signal, SIG_DFL);
-  };
-  std::signal(SIGINT, stop);
-  std::signal(SIGTERM, stop);
-}
-
-void PrintList(const char* title, const std::vector<std::string>& names) {
-  if (names.empty()) return;
-  std::cout << "  " << title << " (" << names.size() << "):";
-  for (const std::string& name : names) std::cout << "\n    " << name;
-  std::cout << "\n";
-}
-
-/// What becomes of the starting weights, before anything that takes long.
-void ShowStartingWeights(const TrainCommand& command) {
-  if (command.options.init.empty()) return;
-  const auto report =
-      networks::DescribeStartingWeights(command.info.network, command.options.init, command.options.init_layout);
-  std::cout << "starting weights " << command.options.init.string() << "\n";
-  PrintList("loaded", report.loaded);
-  PrintList("not loaded", report.not_loaded);
-  PrintList("start at random", report.fresh);
-}
 
 std::atomic<bool> interrupted{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "it is set in a signal handler");
