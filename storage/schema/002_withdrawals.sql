@@ -21,7 +21,7 @@ CREATE INDEX objects_result ON objects (result_id);
 
 CREATE TABLE withdrawals (
   id        INTEGER PRIMARY KEY AUTOINCREMENT,
-  study_uid TEXT   NOT NULL REFERENCES studies (study_uid),
+  study_uid TEXT   NOT NULL REFERENCES studies (study_uid) ON DELETE CASCADE,
   revision  BIGINT NOT NULL,                         -- this report and all before it
   reason    TEXT   NOT NULL,
   text      TEXT   NOT NULL,
