@@ -11,7 +11,11 @@
 #include <chrono>
 #include <cstdio>
 #include <ctime>
+#include <deque>
 #include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
 
 namespace glionode {
 namespace {
@@ -43,6 +47,9 @@ std::string UtcStamp(spdlog::log_clock::time_point time) {
   return text;
 }
 
+/// The scopes of this thread, outermost first.
+thread_local std::vector<std::pair<std::string, std::string>> scopes;
+
 /// Texts may hold what a peer sent (an AE title, an error text): a line break or an escape sequence in it must not
 /// forge a line or steer a terminal.
 void AppendVisible(std::string_view text, spdlog::memory_buf_t& out) {
@@ -67,8 +74,9 @@ class LineFormatter : public spdlog::formatter {
     const std::string_view area(message.logger_name.data(), message.logger_name.size());
     const std::string_view text(message.payload.data(), message.payload.size());
     if (json_lines) {
-      const nlohmann::ordered_json line = {
+      nlohmann::ordered_json line = {
           {"time", UtcStamp(message.time)}, {"level", Word(message.level)}, {"area", area}, {"text", text}};
+      for (const auto& [name, value] : scopes) line[name] = value;
       out.append(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     } else {
       out.append(UtcStamp(message.time));
@@ -80,6 +88,7 @@ class LineFormatter : public spdlog::formatter {
         out.append(std::string_view(": "));
       }
       AppendVisible(text, out);
+      for (const auto& [name, value] : scopes) AppendVisible(" " + name + "=" + value, out);
     }
     out.push_back('\n');
   }
@@ -114,7 +123,35 @@ spdlog::logger& Logger() {
   return *logger;
 }
 
+/// What the page shows. Bounded: a flood of warnings pushes out the oldest.
+class ProblemRing {
+ public:
+  void Add(LogLine line) {
+    const std::lock_guard lock(mutex_);
+    lines_.push_front(std::move(line));
+    if (lines_.size() > 50) lines_.pop_back();
+  }
+  std::vector<LogLine> All() const {
+    const std::lock_guard lock(mutex_);
+    return {lines_.begin(), lines_.end()};
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::deque<LogLine> lines_;
+};
+
+ProblemRing& Problems() {
+  static ProblemRing ring;
+  return ring;
+}
+
 }  // namespace
+
+LogScope::LogScope(std::string_view name, std::string value) { scopes.emplace_back(name, std::move(value)); }
+LogScope::~LogScope() { scopes.pop_back(); }
+
+std::vector<LogLine> RecentProblems() { return Problems().All(); }
 
 void ConfigureLog(LogLevel level, std::string_view format) {
   if (format != "text" && format != "json")
@@ -124,6 +161,7 @@ void ConfigureLog(LogLevel level, std::string_view format) {
 }
 
 void Log(LogLevel level, std::string_view area, const std::string& text) {
+  if (level >= LogLevel::kWarning) Problems().Add({Clock().Wall(), level, std::string(area), text});
   spdlog::logger& logger = Logger();
   const auto converted = Convert(level);
   if (!logger.should_log(converted)) return;

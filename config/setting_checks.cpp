@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <string>
+#include <utility>
 
 namespace glionode {
 namespace {
@@ -121,6 +122,23 @@ void CheckPlain(SettingReader& reader, const toml::table& root, const Settings& 
                   "the imaging network, or use [dicom.tls] with plain = false");
 }
 
+/// The administrator's interface: complete, when others than this machine reach it.
+void CheckAdmin(SettingReader& reader, const toml::table& root, const AdminSettings& admin) {
+  const bool is_local = admin.bind == "::1" || admin.bind.rfind("127.", 0) == 0;
+  if (admin.certificate.empty() != admin.key.empty())
+    reader.Error(Where(root, "admin", admin.certificate.empty() ? "key" : "certificate"),
+                 "admin.certificate and admin.key come together");
+  if (!is_local && (admin.certificate.empty() || admin.key.empty() || admin.token_file.empty()))
+    reader.Error(Where(root, "admin", "bind"),
+                 "admin.bind: other machines reach " + admin.bind +
+                     ": that needs certificate, key and token_file (or bind = \"127.0.0.1\")");
+  std::error_code ignored;
+  for (const auto& [key, file] :
+       {std::pair{"certificate", &admin.certificate}, {"key", &admin.key}, {"token_file", &admin.token_file}})
+    if (!file->empty() && !std::filesystem::exists(*file, ignored))
+      reader.Warn(Where(root, "admin", key), std::string("admin.") + key + ": " + file->string() + " is not there yet");
+}
+
 }  // namespace
 
 void CheckTogether(SettingReader& reader, const toml::table& root, const Settings& settings,
@@ -135,9 +153,7 @@ void CheckTogether(SettingReader& reader, const toml::table& root, const Setting
   if (dicom.port != 0 && dicom.port == admin.port &&
       (dicom.bind == admin.bind || IsWildcard(dicom.bind) || IsWildcard(admin.bind)))
     reader.Error(Where(root, "admin", "port"), "admin.port: " + std::to_string(admin.port) + " is dicom.port as well");
-  if (admin.bind != "::1" && admin.bind.rfind("127.", 0) != 0)
-    reader.Warn(Where(root, "admin", "bind"), "admin.bind: whoever reaches " + admin.bind +
-                                                  " sees the studies and can steer the node; there is no password");
+  CheckAdmin(reader, root, admin);
   if (study.max_wait_seconds < study.quiet_seconds)
     reader.Warn(Where(root, "study", "max_wait_seconds"),
                 "study.max_wait_seconds is shorter than study.quiet_seconds, which then never counts");

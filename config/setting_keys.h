@@ -101,6 +101,11 @@ inline constexpr SettingKey<ModelSettings> kModelKeys[] = {
 inline constexpr SettingKey<AdminSettings> kAdminKeys[] = {
     GLIONODE_KEY(AdminSettings, bind, false, r.ReadBindAddress(name, node, s.bind)),
     GLIONODE_KEY(AdminSettings, port, false, r.ReadInt(name, node, s.port, 0, 65535)),
+    GLIONODE_KEY(AdminSettings, certificate, false, r.ReadPath(name, node, s.certificate)),
+    GLIONODE_KEY(AdminSettings, key, false, r.ReadPath(name, node, s.key)),
+    GLIONODE_KEY(AdminSettings, token_file, false, r.ReadPath(name, node, s.token_file)),
+    GLIONODE_KEY(AdminSettings, hosts, false, r.ReadHosts(name, node, s.hosts)),
+    GLIONODE_KEY(AdminSettings, show_identity, false, r.ReadBool(name, node, s.show_identity)),
 };
 
 inline constexpr SettingKey<StorageSettings> kStorageKeys[] = {

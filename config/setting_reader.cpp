@@ -229,6 +229,22 @@ bool SettingReader::ReadHost(const std::string& name, const toml::node& node, st
   return true;
 }
 
+bool SettingReader::ReadHosts(const std::string& name, const toml::node& node, std::vector<std::string>& out) {
+  const auto* list = node.as_array();
+  if (!list) return WrongType(name, node, "a list of host names, such as [\"glionode.hospital.example\"]");
+  std::vector<std::string> hosts;
+  bool good = true;
+  for (const toml::node& entry : *list) {
+    std::string host;
+    if (ReadHost(name, entry, host))
+      hosts.push_back(std::move(host));
+    else
+      good = false;
+  }
+  if (good) out = std::move(hosts);
+  return good;
+}
+
 bool SettingReader::ReadSources(const std::string& name, const toml::node& node, std::vector<std::string>& out) {
   static const std::string kExpected =
       "a list of addresses, ranges or host names, such as [\"10.20.0.5\", \"10.21.0.0/24\"]";

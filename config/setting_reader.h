@@ -46,6 +46,8 @@ class SettingReader {
   bool ReadBindAddress(const std::string& name, const toml::node& node, std::string& out);
   /// A host name or an address.
   bool ReadHost(const std::string& name, const toml::node& node, std::string& out);
+  /// A list of host names and addresses.
+  bool ReadHosts(const std::string& name, const toml::node& node, std::vector<std::string>& out);
   /// A list of addresses, ranges (10.0.0.0/8, fd00::/8) and host names, at least one.
   bool ReadSources(const std::string& name, const toml::node& node, std::vector<std::string>& out);
   bool ReadPath(const std::string& name, const toml::node& node, std::filesystem::path& out);

@@ -68,7 +68,10 @@ struct ModelSettings {
 
 struct AdminSettings {
   std::string bind = "127.0.0.1";
-  int port = 8080;  ///< 0: any free port
+  int port = 8080;                                     ///< 0: any free port
+  std::filesystem::path certificate, key, token_file;  ///< PEM; required when bind is no loopback address
+  std::vector<std::string> hosts;                      ///< further names that browsers call the node by
+  bool show_identity = false;                          ///< patient name and ID on the page
 };
 
 struct StorageSettings {

@@ -6,6 +6,7 @@
 #include <soci/soci.h>
 #include <soci/sqlite3/soci-sqlite3.h>
 
+#include <atomic>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -108,6 +109,7 @@ class Database::Impl {
   int version = 0;
   std::mutex write_mutex;  ///< guards `writer`
   std::unique_ptr<soci::session> writer;
+  std::atomic<std::uint64_t> writes{0};
   std::mutex readers_mutex;                             ///< guards `readers`
   std::vector<std::unique_ptr<soci::session>> readers;  ///< nobody reads on these at the moment
 };
@@ -130,6 +132,7 @@ void Database::Write(const std::function<void(soci::session&)>& work) {
   try {
     // IMMEDIATE: a deferred transaction that turns from reading to writing fails at once when another one wrote.
     Transaction(*impl_->writer, "BEGIN IMMEDIATE", work);
+    ++impl_->writes;
   } catch (const soci::soci_error& error) {
     throw Translated(impl_->file, error);
   }
@@ -169,5 +172,7 @@ void Database::Read(const std::function<void(soci::session&)>& work) const {
 }
 
 int Database::SchemaVersion() const { return impl_->version; }
+
+std::uint64_t Database::Writes() const { return impl_->writes; }
 
 }  // namespace glionode::storage

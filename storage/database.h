@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -28,6 +29,8 @@ class Database {
   /// Runs `work` on a reading session: it sees one state of the index, whatever is written meanwhile.
   void Read(const std::function<void(soci::session&)>& work) const;
   int SchemaVersion() const;
+  /// How often Write has committed since the start: tells whether what was read may have changed.
+  std::uint64_t Writes() const;
 
  private:
   class Impl;

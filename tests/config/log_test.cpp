@@ -30,6 +30,41 @@ TEST_F(LogTest, TextLineHasTimeLevelAreaAndText) {
               MatchesRegex("[0-9]+-[0-9]+-[0-9]+T[0-9:.]+Z warning receiver: refused association of AE OTHER\n"));
 }
 
+TEST_F(LogTest, ScopesSayWhatALineBelongsTo) {
+  testing::internal::CaptureStderr();
+  {
+    const LogScope association("association", "17");
+    const LogScope study("study", "1.2\nforged");
+    LogInfo("receiver", "stored");
+    std::thread([] { LogInfo("other", "thread"); }).join();
+    ConfigureLog(LogLevel::kInfo, "json");
+    LogInfo("receiver", "stored");
+    ConfigureLog(LogLevel::kInfo, "text");
+  }
+  LogInfo("receiver", "behind");
+  std::istringstream told(testing::internal::GetCapturedStderr());
+  std::string line;
+  std::getline(told, line);
+  EXPECT_THAT(line, HasSubstr("receiver: stored association=17 study=1.2\\nforged"));
+  std::getline(told, line);
+  EXPECT_THAT(line, Not(HasSubstr("association")));
+  std::getline(told, line);
+  EXPECT_EQ(nlohmann::json::parse(line)["association"], "17");
+  std::getline(told, line);
+  EXPECT_THAT(line, Not(HasSubstr("association")));
+}
+
+TEST_F(LogTest, TheNewestProblemsAreKept) {
+  testing::internal::CaptureStderr();
+  LogInfo("a", "no problem");
+  for (int i = 0; i < 60; ++i) LogWarning("a", "number " + std::to_string(i));
+  testing::internal::GetCapturedStderr();
+  const auto problems = RecentProblems();
+  ASSERT_EQ(problems.size(), 50u);
+  EXPECT_EQ(problems.front().text, "number 59");
+  EXPECT_EQ(problems.back().text, "number 10");
+}
+
 TEST_F(LogTest, LevelsBelowTheConfiguredOneAreSilent) {
   ConfigureLog(LogLevel::kWarning, "text");
   testing::internal::CaptureStderr();
