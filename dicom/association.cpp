@@ -238,6 +238,7 @@ bool Association::Negotiate() {
 
 // Whatever happens, the sink hears of the end.
 Association::End Association::Talk() {
+  const LogScope scope("association", std::to_string(peer_.association));
   LogDebug(kArea, "association " + std::to_string(peer_.association) + " from " + Name() +
                       (socket_->Tls() ? " under " + socket_->Tls()->Describe() : ""));
   End end = End::kToAbort;

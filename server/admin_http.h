@@ -1,33 +1,32 @@
 #pragma once
 #include "config/settings.h"
-#include "server/admin_routes.h"
+#include "server/admin_router.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 
 namespace glionode::server {
 
-/// HTTP/1.1 on Boost.Beast: one I/O thread, two handler threads (SQL never runs on the I/O thread); limits on header,
-/// body, time and connections. Threads: Port and Stop from any.
+/// HTTP/1.1 on Boost.Beast, with TLS where certificate and key are set: one I/O thread, handler threads (SQL never runs
+/// on the I/O thread) and threads of their own for routes that wait for other machines; limits on header, body, time,
+/// connections and event streams. Its threads run at a lower priority than those that receive images.
+/// Threads: all methods from any.
 class AdminHttp {
  public:
-  /// `node` must outlive this object. Throws Error{kUsage} when the address cannot be bound.
-  AdminHttp(const AdminSettings& settings, NodeView& node);
+  /// `router` must outlive this object. `state` is what event streams carry (admin_events.h). Throws Error{kUsage} when
+  /// the address cannot be bound, or certificate, key or token_file cannot be used.
+  AdminHttp(const AdminSettings& settings, const AdminRouter& router, std::function<nlohmann::json()> state);
   ~AdminHttp();
   int Port() const;
+  /// Certificate, key, tokens and hosts from now on; connections that are open go on. Address and port stay. Throws as
+  /// the constructor does, and then nothing has changed.
+  void SetAccess(const AdminSettings& settings);
   void Stop();
 
  private:
   class Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-struct HttpAnswer {
-  int status = 0;
-  std::string body;
-};
-/// One request to a running node, for the command line. Throws Error{kNotFound} when nobody answers there.
-HttpAnswer AskNode(const std::string& host, int port, const std::string& method, const std::string& target,
-                   const std::string& body = {});
 
 }  // namespace glionode::server

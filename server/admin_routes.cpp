@@ -1,156 +1,277 @@
 #include "server/admin_routes.h"
 
 #include "config/error.h"
-
-#include <charconv>
-#include <map>
+#include "server/web_files.h"
 
 namespace glionode::server {
 namespace {
 
 using nlohmann::json;
 
-AdminResponse Json(int status, const json& body) { return {status, "application/json", body.dump() + "\n"}; }
+json Object(json properties) {
+  json required = json::array();
+  for (const auto& [name, schema] : properties.items()) required.push_back(name);
+  return {{"type", "object"}, {"properties", std::move(properties)}, {"required", required}};
+}
+json Type(const char* type) { return {{"type", type}}; }
+json ListOf(json item) { return {{"type", "array"}, {"items", std::move(item)}}; }
 
-AdminResponse Problem(int status, const std::string& code, const std::string& text) {
-  return Json(status, {{"error", {{"code", code}, {"text", text}}}});
+/// A list with its paging.
+json Page(const char* name, json item) {
+  return Object({{name, ListOf(std::move(item))},
+                 {"limit", Type("integer")},
+                 {"offset", Type("integer")},
+                 {"total", Type("integer")}});
 }
 
-/// The one table from our errors to HTTP.
-int StatusFor(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kOutOfSpace:
-      return 507;
-    case ErrorCode::kBusy:
-      return 503;
-    case ErrorCode::kBadDataset:
-      return 422;
-    case ErrorCode::kWrongSopClass:
-    case ErrorCode::kUsage:
-      return 400;
-    case ErrorCode::kNotAllowed:
-      return 403;
-    case ErrorCode::kNotFound:
-      return 404;
-    case ErrorCode::kMissingPart:
-    case ErrorCode::kInternal:
-      return 500;
-  }
-  return 500;
+json StudySchema() {
+  return Object({{"study_uid", Type("string")},
+                 {"state", Type("string")},
+                 {"why", Type("string")},
+                 {"from", Type("string")},
+                 {"revision", Type("integer")},
+                 {"first_arrival", Type("integer")},
+                 {"last_arrival", Type("integer")},
+                 {"decision", {{"type", {"string", "null"}}}},
+                 {"reasons", ListOf(Type("string"))},
+                 {"roles", Type("object")},
+                 {"timings_ms", Type("object")}});
 }
 
-bool IsLocalHost(std::string host) {
-  if (const auto colon = host.rfind(':'); colon != std::string::npos && host.find(']', colon) == std::string::npos)
-    host.resize(colon);
-  return host == "localhost" || host == "127.0.0.1" || host == "[::1]";
+json OutboxSchema() {
+  return Object({{"id", Type("integer")},
+                 {"study_uid", Type("string")},
+                 {"peer", Type("string")},
+                 {"state", Type("string")},
+                 {"attempts", Type("integer")},
+                 {"next_try", Type("integer")},
+                 {"created_at", Type("integer")},
+                 {"last_status", Type("string")},
+                 {"kind", Type("string")},
+                 {"sop_class_uid", Type("string")},
+                 {"sop_instance_uid", Type("string")}});
 }
 
-struct Target {
-  std::string path;
-  std::map<std::string, std::string> query;
-};
-
-Target Split(const std::string& target) {
-  Target split;
-  const auto mark = target.find('?');
-  split.path = target.substr(0, mark);
-  if (mark == std::string::npos) return split;
-  std::string rest = target.substr(mark + 1);
-  while (!rest.empty()) {
-    const auto end = rest.find('&');
-    const std::string pair = rest.substr(0, end);
-    const auto equals = pair.find('=');
-    split.query[pair.substr(0, equals)] = equals == std::string::npos ? "" : pair.substr(equals + 1);
-    rest = end == std::string::npos ? "" : rest.substr(end + 1);
-  }
-  return split;
+json PeerSchema() {
+  return Object({{"ae_title", Type("string")},
+                 {"host", Type("string")},
+                 {"port", Type("integer")},
+                 {"deliver", Type("string")},
+                 {"pending", Type("integer")},
+                 {"dead", Type("integer")}});
 }
 
-int Number(const Target& target, const std::string& key, int fallback, int low, int high) {
-  const auto found = target.query.find(key);
-  if (found == target.query.end()) return fallback;
-  int value = 0;
-  const char* end = found->second.data() + found->second.size();
-  const auto parsed = std::from_chars(found->second.data(), end, value);
-  if (parsed.ec != std::errc() || parsed.ptr != end || value < low || value > high)
-    throw Error(ErrorCode::kUsage,
-                key + " must be a whole number from " + std::to_string(low) + " to " + std::to_string(high));
-  return value;
+json ProblemSchema() {
+  return Object({{"severity", {{"type", "string"}, {"enum", {"error", "warning"}}}},
+                 {"code", Type("string")},
+                 {"text", Type("string")},
+                 {"what_to_do", Type("string")}});
 }
 
-AdminResponse Retry(const AdminRequest& request, NodeView& node) {
-  if (request.content_type.rfind("application/json", 0) != 0)
-    return Problem(415, "content_type", "Content-Type must be application/json");
-  const json body = json::parse(request.body, nullptr, false);
-  if (body.is_object() && body.contains("peer") && body["peer"].is_string())
-    return Json(200, {{"retried", node.RetryPeer(body["peer"])}});
-  if (body.is_object() && body.contains("study_uid") && body["study_uid"].is_string())
-    return Json(200, {{"retried", node.RetryStudy(body["study_uid"]) ? 1 : 0}});
-  if (!body.is_object() || !body.contains("ids") || !body["ids"].is_array())
-    return Problem(400, "body", "expected {\"ids\": [1, 2]}, {\"peer\": \"AE_TITLE\"} or {\"study_uid\": \"1.2\"}");
-  std::vector<std::int64_t> ids;
-  for (const auto& id : body["ids"]) {
-    if (!id.is_number_integer()) return Problem(400, "body", "ids must be whole numbers");
-    ids.push_back(id);
-  }
-  return Json(200, {{"retried", node.RetryOutbox(ids)}});
+const std::vector<std::string> kStudyStates = {"receiving", "ready",  "running", "reported",
+                                               "failed",    "parked", "ignored"};
+const std::vector<std::string> kOutboxStates = {"pending", "sent", "confirmed", "dead", "withdrawn", "parked"};
+const std::vector<std::string> kDecisions = {"recurrence", "necrosis", "indeterminate", "not evaluable"};
+
+std::vector<ApiField> WithPaging(std::vector<ApiField> fields) {
+  for (ApiField& field : PagingFields()) fields.push_back(std::move(field));
+  return fields;
 }
 
-AdminResponse Withdraw(const AdminRequest& request, NodeView& node) {
-  if (request.content_type.rfind("application/json", 0) != 0)
-    return Problem(415, "content_type", "Content-Type must be application/json");
-  const json body = json::parse(request.body, nullptr, false);
-  const auto text = [&](const char* key) {
-    const auto found = body.is_object() ? body.find(key) : body.end();
-    return body.is_object() && found != body.end() && found->is_string() ? found->get<std::string>() : std::string();
-  };
-  if (text("study_uid").empty() || text("reason").empty())
-    return Problem(400, "body", "expected {\"study_uid\": \"1.2\", \"reason\": \"quality\", \"text\": \"why\"}");
-  return Json(200, node.Withdraw(text("study_uid"), text("reason"), text("text")));
+ApiField Word(const char* name, std::vector<std::string> choices, const char* description) {
+  ApiField field{name, FieldType::kText, description};
+  field.choices = std::move(choices);
+  return field;
+}
+ApiField Text(const char* name, const char* description, bool required = false) {
+  return {name, FieldType::kText, description, required};
 }
 
-AdminResponse Dispatch(const AdminRequest& request, NodeView& node) {
-  const Target target = Split(request.target);
-  const std::string studies = "/api/v1/studies/";
-  const bool is_get = request.method == "GET", is_post = request.method == "POST";
-  const auto only = [](const char* method) { return Problem(405, "method", std::string("this path takes ") + method); };
-  if (target.path == "/live") return is_get ? Json(200, {{"live", true}}) : only("GET");
-  if (target.path == "/ready") {
-    if (!is_get) return only("GET");
-    const json ready = node.Ready();
-    return Json(ready.at("ready") ? 200 : 503, ready);
-  }
-  if (target.path == "/metrics")
-    return is_get ? AdminResponse{200, "text/plain; version=0.0.4", node.Metrics()} : only("GET");
-  if (target.path == "/api/v1/status") return is_get ? Json(200, node.Status()) : only("GET");
-  if (target.path == "/api/v1/studies" || target.path == "/api/v1/outbox") {
-    if (!is_get) return only("GET");
-    const int limit = Number(target, "limit", 100, 1, 1000), offset = Number(target, "offset", 0, 0, 1000000000);
-    return Json(200, target.path == "/api/v1/studies" ? node.Studies(limit, offset) : node.Outbox(limit, offset));
-  }
-  if (target.path == "/api/v1/withdraw") return is_post ? Withdraw(request, node) : only("POST");
-  if (target.path == "/api/v1/retry") return is_post ? Retry(request, node) : only("POST");
-  if (target.path.rfind(studies, 0) == 0) {
-    if (!is_get) return only("GET");
-    const auto study = node.Study(target.path.substr(studies.size()));
-    return study ? Json(200, *study) : Problem(404, "not_found", "no such study");
-  }
-  return Problem(404, "not_found", "no such path");
+AdminResponse Retry(const ApiCall& call, NodeView& node) {
+  if (call.body.size() != 1)
+    throw Error(ErrorCode::kUsage, R"(expected one of {"ids": [1, 2]}, {"peer": "AE_TITLE"} and {"study_uid": "1.2"})");
+  if (call.body.contains("peer")) return JsonAnswer(200, {{"retried", node.RetryPeer(call.body["peer"])}});
+  if (call.body.contains("study_uid"))
+    return JsonAnswer(200, {{"retried", node.RetryStudy(call.body["study_uid"]) ? 1 : 0}});
+  return JsonAnswer(200, {{"retried", node.RetryOutbox(call.body["ids"].get<std::vector<std::int64_t>>())}});
+}
+
+void AddProbes(AdminRouter& router, NodeView& node) {
+  router.Add({.method = "GET",
+              .path = "/live",
+              .summary = "Does the process work?",
+              .access = Access::kOpen,
+              .answer = Object({{"live", Type("boolean")}}),
+              .handle = [](const ApiCall&) {
+                return JsonAnswer(200, {{"live", true}});
+              }});
+  router.Add({.method = "GET",
+              .path = "/ready",
+              .summary = "Can studies be taken and evaluated? 503 with the problems if not.",
+              .access = Access::kOpen,
+              .answer = Object({{"ready", Type("boolean")}, {"problems", ListOf(Type("string"))}}),
+              .handle = [&node](const ApiCall&) {
+                const json ready = node.Ready();
+                return JsonAnswer(ready.at("ready") ? 200 : 503, ready);
+              }});
+  router.Add({.method = "GET",
+              .path = "/metrics",
+              .summary = "Counters and gauges in Prometheus text format.",
+              .answer_type = "text/plain",
+              .handle = [&node](const ApiCall&) {
+                return AdminResponse{200, "text/plain; version=0.0.4; charset=utf-8", node.Metrics(), {}, false};
+              }});
+}
+
+void AddLists(AdminRouter& router, NodeView& node) {
+  router.Add({.method = "GET",
+              .path = "/api/v1/status",
+              .summary = "What the node does now.",
+              .answer = Type("object"),
+              .handle = [&node](const ApiCall&) { return JsonAnswer(200, node.Status()); }});
+  router.Add({.method = "GET",
+              .path = "/api/v1/problems",
+              .summary = "What needs a person, with what to do, the worst first; and the newest warnings of the log.",
+              .answer = Object({{"problems", ListOf(ProblemSchema())}, {"log", ListOf(Type("object"))}}),
+              .handle = [&node](const ApiCall&) { return JsonAnswer(200, node.Problems()); }});
+  router.Add({.method = "GET",
+              .path = "/api/v1/studies/{study_uid}/capture",
+              .summary = "One page of the newest capture as a picture.",
+              .query = {{"page", FieldType::kInteger, "which page", false, 1, 1, 99}},
+              .answer_type = "image/png",
+              .handle = [&node](const ApiCall& call) {
+                auto picture = node.Capture(call.path.at("study_uid"), call.query["page"]);
+                if (!picture) return ProblemAnswer(404, "not_found", "this study has no such capture");
+                return AdminResponse{200, "image/png", std::move(picture->png), {}, false};
+              }});
+  router.Add({.method = "GET",
+              .path = "/api/v1/peers",
+              .summary = "Who may send and gets results, with the last contact.",
+              .answer = Object({{"peers", ListOf(PeerSchema())}}),
+              .handle = [&node](const ApiCall&) { return JsonAnswer(200, node.Peers()); }});
+  router.Add({.method = "GET",
+              .path = "/api/v1/events",
+              .summary = "Server-sent events: `status` with the answer of /api/v1/status, whenever it has changed.",
+              .answer_type = "text/event-stream",
+              .handle = [](const ApiCall&) {
+                return AdminResponse{200, "text/event-stream", {}, {}, true};
+              }});
+}
+
+void AddChanges(AdminRouter& router, NodeView& node) {
+  router.Add({.method = "POST",
+              .path = "/api/v1/retry",
+              .summary = "Once more now: outbox rows by id, all of a peer, or a failed study. One of the three.",
+              .access = Access::kOperate,
+              .body = {{"ids", FieldType::kIntegers, "ids of outbox rows"},
+                       Text("peer", "AE title: all of its rows that are not sent"),
+                       Text("study_uid", "a failed study")},
+              .answer = Object({{"retried", Type("integer")}}),
+              .handle = [&node](const ApiCall& call) { return Retry(call, node); }});
+  router.Add(
+      {.method = "POST",
+       .path = "/api/v1/studies/{study_uid}/rerun",
+       .summary = "Evaluates a study once more; a new revision if its input, bundle or software has changed.",
+       .access = Access::kOperate,
+       .answer = Object({{"started", Type("boolean")}, {"text", Type("string")}}),
+       .handle = [&node](const ApiCall& call) { return JsonAnswer(200, node.Rerun(call.path.at("study_uid"))); }});
+  router.Add({.method = "POST",
+              .path = "/api/v1/studies/{study_uid}/release",
+              .summary = "A parked study goes on: a person has looked and answers for it.",
+              .access = Access::kOperate,
+              .body = {Text("reason", "what was found, for the record; no patient's name", true)},
+              .answer = Object({{"released", Type("boolean")}, {"text", Type("string")}}),
+              .handle = [&node](const ApiCall& call) {
+                return JsonAnswer(200, node.Release(call.path.at("study_uid"), call.caller, call.body["reason"]));
+              }});
+  router.Add({.method = "POST",
+              .path = "/api/v1/peers/{ae_title}/echo",
+              .summary = "C-ECHO to a peer, with the reason when it fails.",
+              .access = Access::kOperate,
+              .answer = Object({{"ok", Type("boolean")}, {"text", Type("string")}}),
+              .is_slow = true,
+              .handle = [&node](const ApiCall& call) { return JsonAnswer(200, node.Echo(call.path.at("ae_title"))); }});
+  router.Add({.method = "POST",
+              .path = "/api/v1/reload",
+              .summary = "Reads the configuration again, as SIGHUP does; a file with mistakes changes nothing.",
+              .access = Access::kOperate,
+              .answer = Object({{"reloaded", Type("boolean")},
+                                {"findings", ListOf(Type("string"))},
+                                {"needs_restart", ListOf(Type("string"))}}),
+              .handle = [&node](const ApiCall&) { return JsonAnswer(200, node.Reload()); }});
+  ApiField why = Word("reason", {"quality", "patient-safety"}, "as the rejection note says it");
+  why.required = true;
+  router.Add(
+      {.method = "POST",
+       .path = "/api/v1/withdraw",
+       .summary = "Takes a study's report back: what is unsent stays here, a rejection note follows what was sent.",
+       .access = Access::kOperate,
+       .body = {Text("study_uid", "Study Instance UID", true), why, Text("text", "why, for the record")},
+       .answer = Object({{"unsent", Type("integer")}, {"peers", ListOf(Type("string"))}}),
+       .handle = [&node](const ApiCall& call) {
+         return JsonAnswer(
+             200, node.Withdraw(call.body["study_uid"], call.body["reason"], call.body.value("text", std::string())));
+       }});
 }
 
 }  // namespace
 
-AdminResponse Route(const AdminRequest& request, NodeView& node) {
-  if (!IsLocalHost(request.host)) return Problem(403, "host", "this interface answers local names only");
-  try {
-    return Dispatch(request, node);
-  } catch (const Error& e) {
-    return Problem(StatusFor(e.Code()), "error", e.what());
-  } catch (const std::exception& e) {
-    return Problem(500, "internal", e.what());
-  } catch (...) {
-    return Problem(500, "internal", "an exception of an unknown kind");
-  }
+void AddIndexRoutes(AdminRouter& router, const IndexQueries& index) {
+  router.Add({.method = "GET",
+              .path = "/api/v1/studies",
+              .summary = "Studies, the newest first.",
+              .query = WithPaging({Word("state", kStudyStates, "only studies in this state"),
+                                   Word("decision", kDecisions, "only studies whose newest result says this"),
+                                   Text("from", "only what this AE title sent last"),
+                                   Text("search", "only studies whose Study Instance UID holds this")}),
+              .answer = Page("studies", StudySchema()),
+              .handle = [&index](const ApiCall& call) {
+                return JsonAnswer(200, index.Studies({call.query.value("state", ""), call.query.value("decision", ""),
+                                                      call.query.value("from", ""), call.query.value("search", ""),
+                                                      call.query["limit"], call.query["offset"]}));
+              }});
+  router.Add({.method = "GET",
+              .path = "/api/v1/studies/{study_uid}",
+              .summary = "One study with all of its series, and why each has its role.",
+              .answer = StudySchema(),
+              .handle = [&index](const ApiCall& call) {
+                const auto study = index.Study(call.path.at("study_uid"));
+                return study ? JsonAnswer(200, *study) : ProblemAnswer(404, "not_found", "no such study");
+              }});
+  router.Add(
+      {.method = "GET",
+       .path = "/api/v1/outbox",
+       .summary = "What is to be sent and was sent, the newest first.",
+       .query = WithPaging({Word("state", kOutboxStates, "only rows in this state"),
+                            Text("peer", "only rows for this AE title"), Text("study_uid", "only this study's")}),
+       .answer = Page("outbox", OutboxSchema()),
+       .handle = [&index](const ApiCall& call) {
+         return JsonAnswer(
+             200, index.Outbox({call.query.value("state", ""), call.query.value("peer", ""),
+                                call.query.value("study_uid", ""), call.query["limit"], call.query["offset"]}));
+       }});
+}
+
+void AddNodeRoutes(AdminRouter& router, NodeView& node, const std::string& version) {
+  for (const WebFile& file : WebFiles())
+    router.Add({.method = "GET",
+                .path = std::string(file.path),
+                .summary = "A file of the administrator's page.",
+                .access = Access::kOpen,
+                .answer_type = std::string(file.content_type.substr(0, file.content_type.find(';'))),
+                .handle = [&file](const ApiCall&) {
+                  return AdminResponse{200, std::string(file.content_type), std::string(file.content), {}, false};
+                }});
+  AddProbes(router, node);
+  AddIndexRoutes(router, node);
+  AddLists(router, node);
+  AddChanges(router, node);
+  router.Add({.method = "GET",
+              .path = "/api/v1/openapi.json",
+              .summary = "This document.",
+              .access = Access::kOpen,
+              .answer = Type("object"),
+              .handle = [&router, version](const ApiCall&) { return JsonAnswer(200, router.OpenApi(version)); }});
 }
 
 }  // namespace glionode::server

@@ -6,6 +6,8 @@
 #include "dicom/sender.h"
 #include "dicom/uid.h"
 #include "server/metrics.h"
+#include "server/outcome_routes.h"
+#include "server/reload_scope.h"
 #include "server/version.h"
 
 #include <algorithm>
@@ -43,6 +45,9 @@ App::App(Settings settings, std::filesystem::path config_file)
       index_(database_),
       jobs_(database_),
       outbox_(database_),
+      listing_(database_),
+      releases_(database_),
+      outcomes_(database_),
       proofs_(database_),
       ingest_(files_, index_, jobs_, clock_, dicom::DeviceUid(files_.NodeId()), [this] { Notify(); }),
       pipeline_(
@@ -52,7 +57,8 @@ App::App(Settings settings, std::filesystem::path config_file)
       watcher_({files_, index_, jobs_, outbox_, ingest_, clock_, Version(),
                 [this](const WorkerRequest& request) {
                   return RunWorker(request, settings_.model.time_limit_seconds, cancel_workers_);
-                }},
+                },
+                &releases_},
                settings_.study, settings_.accept, settings_.roles),
       confirmation_({proofs_, clock_,
                      [this](const PeerSettings& peer, const std::string& transaction_uid,
@@ -62,6 +68,8 @@ App::App(Settings settings, std::filesystem::path config_file)
                      [this](const PeerSettings& peer, const std::string& study_uid, const std::string& series_uid) {
                        return dicom::FindImages(peer, SenderFor(), study_uid, series_uid);
                      }}) {
+  settings_in_force_ = settings_;
+  started_at_ = clock_.Wall();
   ConfigureLog(LevelFromText(settings_.log.level), settings_.log.format);
   if (const int left = files_.CleanStaging(); left > 0)
     LogInfo("app", std::to_string(left) + " unfinished files of an earlier run were removed");
@@ -83,7 +91,13 @@ App::App(Settings settings, std::filesystem::path config_file)
                                return confirmation_.Take(report, calling_ae);
                              }},
       settings_.peers, ingest_);
-  admin_ = std::make_unique<AdminHttp>(settings_.admin, *this);
+  AddNodeRoutes(router_, *this, Version());
+  AddOutcomeRoutes(router_, outcomes_, clock_);
+  router_.OnChange([](const AdminChange& change) {
+    LogInfo("admin",
+            change.caller + ": " + change.method + " " + change.path + " answered " + std::to_string(change.status));
+  });
+  admin_ = std::make_unique<AdminHttp>(settings_.admin, router_, [this] { return Pulse(); });
   // For the command line, when the port is any free one.
   std::ofstream(files_.Root() / "admin-port") << admin_->Port() << "\n";
   sweep_thread_ = std::thread([this] { Sweep(); });
@@ -187,21 +201,33 @@ void App::PipelineLoop() {
   } while (WaitFor(1s, seen));
 }
 
-void App::Reload() {
+void App::ReloadAndLog() { Reload(); }
+
+nlohmann::json App::Reload() {
+  const std::lock_guard one_at_a_time(reload_mutex_);
+  nlohmann::json findings = nlohmann::json::array(), restart = nlohmann::json::array();
   const LoadedSettings loaded = LoadSettings(config_file_);
-  for (const Finding& finding : loaded.findings)
-    Log(finding.is_error ? LogLevel::kError : LogLevel::kWarning, "app", FormatFinding(config_file_, finding));
+  for (const Finding& finding : loaded.findings) {
+    const std::string text = FormatFinding(config_file_, finding);
+    Log(finding.is_error ? LogLevel::kError : LogLevel::kWarning, "app", text);
+    findings.push_back(text);
+  }
+  const auto answer = [&](bool reloaded) -> nlohmann::json {
+    return {{"reloaded", reloaded}, {"findings", findings}, {"needs_restart", restart}};
+  };
   if (!loaded.settings) {
     LogError("app", "the configuration was not reloaded; the old one stays in force");
-    return;
+    return answer(false);
   }
   const Settings& now = *loaded.settings;
   std::shared_ptr<const dicom::TlsContext> tls;
   try {
     tls = dicom::LoadTls(now.dicom.tls);
-  } catch (const Error& error) {
-    LogError("app", std::string(error.what()) + "; the configuration was not reloaded, the old one stays in force");
-    return;
+    if (admin_) admin_->SetAccess(now.admin);
+  } catch (const Error& e) {
+    LogError("app", std::string(e.what()) + "; the configuration was not reloaded, the old one stays in force");
+    findings.push_back(e.what());
+    return answer(false);
   }
   ConfigureLog(LevelFromText(now.log.level), now.log.format);
   // Whether TLS is listened on is decided at the start; which certificates are used, now.
@@ -219,13 +245,18 @@ void App::Reload() {
   watcher_.SetRules(now.study, now.accept, now.roles);
   {
     const std::lock_guard lock(mutex_);
+    settings_in_force_ = now;
     test_model_ = true;
     ++notices_;
     changed_.notify_all();
   }
-  LogInfo("app",
-          "the configuration was reloaded: peers, accept and role rules, waiting times, codes, certificates, model and "
-          "log level are in force; [node], [dicom] (but for certificates), [admin] and [storage] need a restart");
+  std::string words;
+  for (const std::string& key : KeysThatNeedRestart(settings_, now)) {
+    restart.push_back(key);
+    words += (words.empty() ? "" : ", ") + key;
+  }
+  LogInfo("app", "the configuration was reloaded" + (words.empty() ? "" : "; a restart is needed for: " + words));
+  return answer(true);
 }
 
 void App::Stop() {

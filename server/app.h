@@ -7,6 +7,7 @@
 #include "server/admin_http.h"
 #include "server/admin_routes.h"
 #include "server/confirmation.h"
+#include "server/index_view.h"
 #include "server/ingest.h"
 #include "server/outbox_worker.h"
 #include "server/pipeline.h"
@@ -14,13 +15,17 @@
 #include "storage/database.h"
 #include "storage/file_store.h"
 #include "storage/jobs.h"
+#include "storage/listing.h"
 #include "storage/outbox.h"
+#include "storage/outcomes.h"
 #include "storage/proofs.h"
+#include "storage/releases.h"
 #include "storage/study_index.h"
 
 #include <atomic>
 #include <condition_variable>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -40,19 +45,28 @@ class App : public NodeView {
   /// "ready dicom=11112 admin=8080 dicom_tls=2762"; the last only with TLS, and "off" for dicom when that is all.
   std::string ReadyLine() const;
   /// SIGHUP: reads the file again; with mistakes the old settings stay in force.
-  void Reload();
+  void ReloadAndLog();
   /// Refuses new work, lets running work end for up to drain_seconds, says what was left. Idempotent.
   void Stop();
 
   nlohmann::json Ready() const override;
   nlohmann::json Status() const override;
+  /// As Status, without waiting for rows that are still to be written: cheap enough to ask all the time.
+  nlohmann::json Pulse() const;
   std::string Metrics() const override;
-  nlohmann::json Studies(int limit, int offset) const override;
+  nlohmann::json Studies(const StudyQuery& query) const override;
   std::optional<nlohmann::json> Study(const std::string& study_uid) const override;
-  nlohmann::json Outbox(int limit, int offset) const override;
+  std::optional<CapturePicture> Capture(const std::string& study_uid, int page) const override;
+  nlohmann::json Outbox(const OutboxQuery& query) const override;
+  nlohmann::json Peers() const override;
+  nlohmann::json Problems() const override;
+  nlohmann::json Echo(const std::string& peer_ae) override;
   int RetryOutbox(const std::vector<std::int64_t>& ids) override;
   int RetryPeer(const std::string& peer_ae) override;
   bool RetryStudy(const std::string& study_uid) override;
+  nlohmann::json Rerun(const std::string& study_uid) override;
+  nlohmann::json Release(const std::string& study_uid, const std::string& caller, const std::string& reason) override;
+  nlohmann::json Reload() override;
   nlohmann::json Withdraw(const std::string& study_uid, const std::string& reason, const std::string& text) override;
 
  private:
@@ -62,15 +76,16 @@ class App : public NodeView {
   void Notify();
   /// Waits for a notice or the time; false when the node is stopping.
   bool WaitFor(std::chrono::milliseconds time, std::uint64_t& seen);
+  storage::StudyCounts Counts() const;
+  IndexView View() const;
   std::shared_ptr<const dicom::TlsContext> Tls() const;
   dicom::SenderOptions SenderFor() const;
   void WarnOfCertificates();
-  nlohmann::json Describe(const storage::StudyRecord& study) const;
 
-  Settings settings_;
+  const Settings settings_;  ///< as at start: what a reload changes is in settings_in_force_
   std::filesystem::path config_file_;
   Clock clock_;
-  mutable std::mutex mutex_;  ///< of tls_ and of the five below watcher_
+  mutable std::mutex mutex_;  ///< of tls_ and of the seven from settings_in_force_ on
   std::shared_ptr<const dicom::TlsContext> tls_;
   std::atomic<bool> cancel_workers_{false};
   std::atomic<bool> sweeping_{true}, stop_sweep_{false};
@@ -79,18 +94,30 @@ class App : public NodeView {
   storage::StudyIndex index_;
   storage::Jobs jobs_;
   storage::Outbox outbox_;
+  storage::Listing listing_;
+  storage::Releases releases_;
+  storage::Outcomes outcomes_;
   storage::Proofs proofs_;
   Ingest ingest_;
   Pipeline pipeline_;
   StudyWatcher watcher_;
+  WallMs started_at_ = 0;
+  mutable std::mutex counts_mutex_;  ///< of the three below
+  mutable std::optional<storage::StudyCounts> counts_;
+  mutable SteadyTime counts_at_;
+  mutable std::uint64_t counts_at_writes_ = 0;
+  Settings settings_in_force_;
+  std::map<std::string, nlohmann::json> echoes_;  ///< last answer of each peer since the start
   std::condition_variable changed_;
   bool stopping_ = false;
   bool pipeline_ended_ = false;
   bool test_model_ = false;  ///< a reload asked for the self-test
   std::uint64_t notices_ = 0;
+  std::mutex reload_mutex_;  ///< one reload at a time
   Confirmation confirmation_;
   std::unique_ptr<OutboxWorker> sender_;
   std::unique_ptr<dicom::Receiver> receiver_;
+  AdminRouter router_;
   std::unique_ptr<AdminHttp> admin_;
   std::thread sweep_thread_, watch_thread_, pipeline_thread_;
 };

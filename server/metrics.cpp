@@ -4,6 +4,7 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
 namespace glionode::server {
@@ -21,6 +22,23 @@ class Families {
     ClientMetric metric;
     if (!label.empty()) metric.label.push_back({label, label_value});
     (type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+    families_.back().metric.push_back(std::move(metric));
+  }
+  /// Cumulated, as the format wants it.
+  void AddHistogram(const std::string& name, const std::string& help, const StageTimes& times, const std::string& label,
+                    const std::string& label_value) {
+    if (families_.empty() || families_.back().name != name)
+      families_.push_back({name, help, MetricType::Histogram, {}});
+    ClientMetric metric;
+    metric.label.push_back({label, label_value});
+    std::uint64_t count = 0;
+    for (std::size_t i = 0; i < times.counts.size(); ++i) {
+      count += times.counts[i];
+      metric.histogram.bucket.push_back(
+          {count, i < kStageBuckets.size() ? kStageBuckets[i] : std::numeric_limits<double>::infinity()});
+    }
+    metric.histogram.sample_count = count;
+    metric.histogram.sample_sum = times.sum_seconds;
     families_.back().metric.push_back(std::move(metric));
   }
   const std::vector<MetricFamily>& All() const { return families_; }
@@ -64,10 +82,20 @@ std::string MetricsText(const MetricsSnapshot& snapshot) {
   out.Add(counter, "glionode_job_retries_total", "Jobs tried once more.", Number(pipeline.retries));
   out.Add(counter, "glionode_cpu_reruns_total", "Jobs run again on the CPU after a GPU failure.",
           Number(pipeline.cpu_reruns));
-  for (const auto& [decision, count] : pipeline.decisions)
+  for (const auto& [decision, count] : snapshot.results.decisions)
     out.Add(counter, "glionode_results_total", "Results by decision.", Number(count), "decision", decision);
+  // Out-of-domain rate: the reason out_of_domain (or phantom_model) over all results.
+  for (const auto& [reason, count] : snapshot.results.reasons)
+    out.Add(counter, "glionode_result_reasons_total", "Results by each reason that they name.", Number(count), "reason",
+            reason);
+  for (const auto& [stage, times] : snapshot.results.stages)
+    out.AddHistogram("glionode_stage_seconds", "Time of each stage of an evaluation.", times, "stage", stage);
   out.Add(gauge, "glionode_last_job_seconds", "Duration of the last job.", pipeline.last_job_ms / 1000);
   out.Add(gauge, "glionode_jobs_ready", "Jobs waiting.", snapshot.jobs_ready);
+  out.Add(gauge, "glionode_jobs_oldest_seconds", "How long the oldest waiting job has waited; 0 when none waits.",
+          snapshot.jobs_oldest_seconds);
+  out.Add(gauge, "glionode_outbox_oldest_seconds", "How long the oldest unsent object has waited; 0 when none waits.",
+          snapshot.outbox_oldest_seconds);
   out.Add(gauge, "glionode_model_ready", "1 when the bundle has proven itself.", snapshot.model_ready ? 1 : 0);
   out.Add(gauge, "glionode_instances", "Instances in the index.", static_cast<double>(snapshot.studies.instances));
   for (const auto& [state, count] : snapshot.studies.by_state)
@@ -83,6 +111,10 @@ std::string MetricsText(const MetricsSnapshot& snapshot) {
   out.Add(gauge, "glionode_outbox_unproven", "Objects that were sent and wait for the PACS's proof of storage.",
           static_cast<double>(snapshot.waiting_for_proof));
   out.Add(gauge, "glionode_free_bytes", "Free space of the data folder.", static_cast<double>(snapshot.free_bytes));
+  out.Add(gauge, "glionode_min_free_bytes", "Below this much free space new images are refused.",
+          static_cast<double>(snapshot.min_free_bytes));
+  out.Add(gauge, "glionode_start_time_seconds", "When the node started, seconds since 1970.",
+          static_cast<double>(snapshot.started_at_ms) / 1000);
   // Of several trusted ones, the one that expires first: their names are the site's own business.
   std::map<std::string, int> days_left;
   for (const auto& certificate : snapshot.certificates) {

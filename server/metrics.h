@@ -4,6 +4,7 @@
 #include "server/confirmation.h"
 #include "server/ingest.h"
 #include "server/pipeline.h"
+#include "server/result_statistics.h"
 #include "storage/study_index.h"
 
 #include <cstdint>
@@ -21,7 +22,10 @@ struct MetricsSnapshot {
   int jobs_ready = 0;
   storage::StudyCounts studies;
   std::vector<std::pair<std::string, std::int64_t>> outbox;
-  std::int64_t free_bytes = 0;
+  std::int64_t free_bytes = 0, min_free_bytes = 0;
+  ResultCounts results;
+  double jobs_oldest_seconds = 0, outbox_oldest_seconds = 0;  ///< age of the oldest that waits; 0: none
+  std::int64_t started_at_ms = 0;
   IngestCounters ingest = {};
   bool sweeping = false;
   std::vector<dicom::CertificateInfo> certificates = {};

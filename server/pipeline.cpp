@@ -86,7 +86,9 @@ ModelState Pipeline::Model() const {
 
 PipelineCounters Pipeline::Counters() const {
   const std::lock_guard lock(mutex_);
-  return counters_;
+  PipelineCounters counters = counters_;
+  counters.results = statistics_.Counts();
+  return counters;
 }
 
 WorkerRun Pipeline::Work(WorkerRequest request) {
@@ -146,6 +148,7 @@ bool Pipeline::RunOne() {
   // The lease outlives the longest possible run, the CPU rerun included; only a process that is gone lets it run out.
   const auto job = parts_.jobs.Claim("pid " + std::to_string(getpid()), now, now + WallMs{1000} * (2 * limit + 60));
   if (!job) return false;
+  const LogScope scope("study", job->study_uid);
   const auto start = std::chrono::steady_clock::now();
   try {
     const StudyInputs inputs = InputsFromJson(nlohmann::json::parse(job->inputs_json));
@@ -283,13 +286,14 @@ void Pipeline::Finish(const storage::JobRecord& job, const StudyInputs& inputs, 
   record.input_key = job.input_key;
   record.revision = job.revision;
   record.result_json = ReadFile(parts_.files.Root() / folder / "result.json");
-  record.decision = nlohmann::json::parse(record.result_json).at("decision");
+  const nlohmann::json written = nlohmann::json::parse(record.result_json);
+  record.decision = written.at("decision");
   record.created_at = context.now;  // what the report prints
   parts_.jobs.Finish(job.id, record, NewObjects(job.study_uid, folder), context.now);
   LogInfo("pipeline", "study " + job.study_uid + " revision " + std::to_string(job.revision) + ": " + record.decision);
+  statistics_.Add(written);
   const std::lock_guard lock(mutex_);
   ++counters_.jobs_done;
-  ++counters_.decisions[record.decision];
 }
 
 }  // namespace glionode::server

@@ -1,6 +1,7 @@
 #pragma once
 #include "config/clock.h"
 #include "config/settings.h"
+#include "server/result_statistics.h"
 #include "server/study_inputs.h"
 #include "server/study_result.h"
 #include "server/worker_client.h"
@@ -28,7 +29,7 @@ struct ModelState {
 
 struct PipelineCounters {
   std::uint64_t jobs_done = 0, jobs_failed = 0, retries = 0, cpu_reruns = 0;
-  std::map<std::string, std::uint64_t> decisions;
+  ResultCounts results;
   double last_job_ms = 0;
 };
 
@@ -73,6 +74,7 @@ class Pipeline {
   ReportCodes codes_;
   ModelState model_;
   PipelineCounters counters_;
+  ResultStatistics statistics_;  ///< locks by itself
 };
 
 }  // namespace glionode::server

@@ -7,6 +7,7 @@
 #include "server/worker_client.h"
 #include "storage/jobs.h"
 #include "storage/outbox.h"
+#include "storage/releases.h"
 #include "storage/study_index.h"
 
 #include <functional>
@@ -41,6 +42,7 @@ class StudyWatcher {
     const Clock& clock;
     std::string software;  ///< goes into input keys
     std::function<WorkerRun(WorkerRequest)> run_worker;
+    const storage::Releases* releases = nullptr;  ///< what persons decided; none: nobody can
   };
   StudyWatcher(Parts parts, StudySettings settings, std::vector<AcceptRule> accept, std::vector<RoleRule> roles);
 

@@ -4,6 +4,7 @@
 #include "dicom/sender.h"
 #include "dicom/tls.h"
 #include "server/commands/commands.h"
+#include "server/deployment_check.h"
 
 #include <cstdio>
 #include <iostream>
@@ -49,6 +50,8 @@ int Check(const std::string& config, bool connect) {
   for (const Finding& finding : loaded.findings)
     (finding.is_error ? std::cerr : std::cout) << FormatFinding(config, finding) << "\n";
   if (!loaded.settings || !CheckTls(config, loaded.settings->dicom.tls)) return 2;
+  for (const std::string& warning : DeploymentWarnings(*loaded.settings))
+    std::cout << config << ": warning: " << warning << "\n";
   std::cout << config << ": no mistakes\n";
   int bad = 0;
   if (connect) Connect(*loaded.settings, bad);

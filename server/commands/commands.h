@@ -12,7 +12,9 @@ namespace glionode::server {
 void AddServe(CLI::App& app, int& exit_code);
 void AddCheck(CLI::App& app, int& exit_code);
 void AddEcho(CLI::App& app, int& exit_code);
-void AddStatus(CLI::App& app, int& exit_code);  ///< status, studies, outbox, retry, withdraw
+void AddStatus(CLI::App& app, int& exit_code);   ///< status, studies, outbox, retry, withdraw
+void AddOperate(CLI::App& app, int& exit_code);  ///< show, problems, rerun, release, outcome, reload
+void AddInit(CLI::App& app, int& exit_code);
 void AddClassify(CLI::App& app, int& exit_code);
 void AddRoles(CLI::App& app, int& exit_code);
 void AddReport(CLI::App& app, int& exit_code);

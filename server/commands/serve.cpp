@@ -3,7 +3,9 @@
 #include "config/settings_loader.h"
 #include "server/app.h"
 #include "server/commands/commands.h"
+#include "server/service_manager.h"
 
+#include <chrono>
 #include <iostream>
 #include <signal.h>
 #include <thread>
@@ -20,6 +22,13 @@ sigset_t NodeSignals() {
   return signals;
 }
 
+/// The next signal; 0 when none came in `time`.
+int NextSignal(const sigset_t& signals, std::chrono::milliseconds time) {
+  const timespec wait{time.count() / 1000, (time.count() % 1000) * 1000000};
+  const int signal = sigtimedwait(&signals, nullptr, &wait);
+  return signal > 0 ? signal : 0;
+}
+
 int Serve(const std::string& config) {
   // Blocked before the first thread starts, so that all of them inherit it and only this one takes signals.
   const sigset_t signals = NodeSignals();
@@ -28,12 +37,20 @@ int Serve(const std::string& config) {
     if (!finding.is_error) std::cerr << FormatFinding(config, finding) << "\n";
   App app(RequireSettings(config), config);
   std::cout << app.ReadyLine() << std::endl;
+  TellServiceManager("READY=1\nSTATUS=" + app.ReadyLine());
+  const auto watchdog = WatchdogPeriod();
   while (true) {
-    int signal = 0;
-    sigwait(&signals, &signal);
-    if (signal != SIGHUP) break;
-    app.Reload();
+    const int signal = NextSignal(signals, watchdog.value_or(std::chrono::hours(1)));
+    if (signal == SIGHUP) app.ReloadAndLog();
+    if (signal > 0 && signal != SIGHUP) break;
+    // Asks the parts before it speaks for them: a lock or an index that hangs hangs this too, and systemd restarts the
+    // node. What was acknowledged is on disk.
+    if (watchdog) {
+      app.Pulse();
+      TellServiceManager("WATCHDOG=1");
+    }
   }
+  TellServiceManager("STOPPING=1");
   LogInfo("app", "stopping: waiting for what is running; a second signal stops at once");
   std::thread second([signals] {
     int signal = 0;

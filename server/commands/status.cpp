@@ -1,37 +1,16 @@
 #include "config/error.h"
-#include "config/settings_loader.h"
-#include "server/admin_http.h"
 #include "server/commands/commands.h"
+#include "server/commands/node_client.h"
 
 #include <nlohmann/json.hpp>
 
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 
 namespace glionode::server {
 namespace {
 
 using nlohmann::json;
-
-json Ask(const std::string& config, const std::string& method, const std::string& target, const json& body = nullptr) {
-  const Settings settings = RequireSettings(config);
-  int port = settings.admin.port;
-  if (port == 0) std::ifstream(settings.node.data_dir / "admin-port") >> port;
-  const HttpAnswer answer = AskNode(settings.admin.bind, port, method, target, body.is_null() ? "" : body.dump());
-  const json parsed = json::parse(answer.body, nullptr, false);
-  if (answer.status >= 400)
-    throw Error(ErrorCode::kInternal, parsed.is_object() && parsed.contains("error")
-                                          ? parsed["error"].value("text", answer.body)
-                                          : answer.body);
-  return parsed;
-}
-
-std::string Field(const json& object, const char* key) {
-  const auto found = object.find(key);
-  if (found == object.end() || found->is_null()) return "-";
-  return found->is_string() ? found->get<std::string>() : found->dump();
-}
 
 void PrintStatus(const json& status) {
   std::cout << Field(status, "version") << ", AE title " << Field(status, "ae_title") << ", DICOM port "
@@ -48,31 +27,46 @@ void PrintStatus(const json& status) {
 }
 
 void PrintStudies(const json& answer) {
-  std::printf("%-10s  %-14s  %3s  %-16s  %-64s  %s\n", "state", "decision", "rev", "from", "study", "why");
+  Table table({"state", "decision", "rev", "last image", "from", "study", "why"});
   for (const auto& study : answer["studies"])
-    std::printf("%-10s  %-14s  %3s  %-16s  %-64s  %s\n", Field(study, "state").c_str(),
-                Field(study, "decision").c_str(), Field(study, "revision").c_str(), Field(study, "from").c_str(),
-                Field(study, "study_uid").c_str(), Field(study, "why").c_str());
+    table.Add({Field(study, "state"), Field(study, "decision"), Field(study, "revision"), When(study, "last_arrival"),
+               Field(study, "from"), Field(study, "study_uid"), Field(study, "why")});
+  table.Print();
+  PrintPaging(answer, "studies");
 }
 
 void PrintOutbox(const json& answer) {
-  std::printf("%6s  %-9s  %-16s  %-4s  %8s  %s\n", "id", "state", "peer", "kind", "attempts", "last answer");
+  Table table({"id", "state", "peer", "kind", "tries", "next try", "last answer"});
   for (const auto& row : answer["outbox"])
-    std::printf("%6s  %-9s  %-16s  %-4s  %8s  %s\n", Field(row, "id").c_str(), Field(row, "state").c_str(),
-                Field(row, "peer").c_str(), Field(row, "kind").c_str(), Field(row, "attempts").c_str(),
-                Field(row, "last_status").c_str());
+    table.Add({Field(row, "id"), Field(row, "state"), Field(row, "peer"), Field(row, "kind"), Field(row, "attempts"),
+               Field(row, "state") == "pending" ? When(row, "next_try") : "-", Field(row, "last_status")});
+  table.Print();
+  PrintPaging(answer, "outbox");
 }
 
-void AddQuery(CLI::App& app, int& exit_code, const char* name, const char* help, const char* target,
-              void (*print)(const json&)) {
+struct Filter {
+  const char *option, *key, *help;
+};
+
+/// A command that shows one list. Works without the node too, from its data folder.
+void AddQuery(CLI::App& app, int& exit_code, const char* name, const char* help, const char* example,
+              const char* target, const std::vector<Filter>& filters, void (*print)(const json&)) {
   auto* command = app.add_subcommand(name, help);
+  command->footer(std::string("Example: ") + example);
   auto config = std::make_shared<std::string>();
   auto as_json = std::make_shared<bool>(false);
-  command->add_option("--config", *config, "configuration file of the running node")->required();
+  auto values = std::make_shared<std::vector<std::string>>(filters.size());
+  command->add_option("--config", *config, "configuration file of the node")->required();
   command->add_flag("--json", *as_json, "as JSON");
+  for (std::size_t i = 0; i < filters.size(); ++i)
+    command->add_option(filters[i].option, (*values)[i], filters[i].help);
   command->callback([=, &exit_code] {
     exit_code = Guarded([&] {
-      const json answer = Ask(*config, "GET", target);
+      std::string query;
+      for (std::size_t i = 0; i < filters.size(); ++i)
+        if (!(*values)[i].empty())
+          query += (query.empty() ? "?" : "&") + (filters[i].key + ("=" + Encoded((*values)[i])));
+      const json answer = AskOrRead(*config, target + query);
       if (*as_json)
         std::cout << answer.dump(2) << "\n";
       else
@@ -116,15 +110,32 @@ void AddWithdraw(CLI::App& app, int& exit_code) {
 }  // namespace
 
 void AddStatus(CLI::App& app, int& exit_code) {
-  AddQuery(app, exit_code, "status", "What the running node does now.", "/api/v1/status", PrintStatus);
-  AddQuery(app, exit_code, "studies", "The newest studies with state and decision.", "/api/v1/studies", PrintStudies);
-  AddQuery(app, exit_code, "outbox", "What was sent, what waits, and why.", "/api/v1/outbox", PrintOutbox);
+  AddQuery(app, exit_code, "status", "What the running node does now.",
+           "glionode status --config /etc/glionode/glionode.toml", "/api/v1/status", {}, PrintStatus);
+  AddQuery(app, exit_code, "studies", "The newest studies with state and decision.",
+           "glionode studies --state parked --config FILE", "/api/v1/studies",
+           {{"--state", "state", "receiving, ready, running, reported, failed, parked or ignored"},
+            {"--decision", "decision", "recurrence, necrosis, indeterminate or \"not evaluable\""},
+            {"--from", "from", "AE title that sent them"},
+            {"--search", "search", "part of the Study Instance UID"},
+            {"--limit", "limit", "entries at most (100)"},
+            {"--offset", "offset", "entries to leave out before (0)"}},
+           PrintStudies);
+  AddQuery(app, exit_code, "outbox", "What was sent, what waits, and why.",
+           "glionode outbox --state dead --config FILE", "/api/v1/outbox",
+           {{"--state", "state", "pending, sent, confirmed, dead, parked or withdrawn"},
+            {"--peer", "peer", "AE title that gets them"},
+            {"--study", "study_uid", "Study Instance UID"},
+            {"--limit", "limit", "entries at most (100)"},
+            {"--offset", "offset", "entries to leave out before (0)"}},
+           PrintOutbox);
 
   AddWithdraw(app, exit_code);
 
   auto* retry = app.add_subcommand(
       "retry",
       "Once more now: outbox rows (glionode retry 12 13), all of a peer (--peer AE), or a failed study (--study UID).");
+  retry->footer("Example: glionode retry --peer HOSPITAL_PACS --config FILE");
   auto config = std::make_shared<std::string>();
   auto peer = std::make_shared<std::string>();
   auto study = std::make_shared<std::string>();

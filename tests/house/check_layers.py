@@ -18,7 +18,7 @@ LAYERS = {
     "inference/volumes": ({"config"}, {"itk"}),
     "inference/networks": ({"config"}, {"torch", "ATen", "c10", "nlohmann", "boost/math", "omp.h"}),
     "server": ({"config", "storage", "dicom", "inference/volumes", "inference/networks"},
-               {"boost", "nlohmann", "CLI", "prometheus", "openssl", "spdlog", "csv.h"}),
+               {"boost", "nlohmann", "CLI", "prometheus", "openssl", "spdlog", "csv.h", "systemd"}),
 }
 # These build without config's library (GLIONODE_PARTS=networks needs LibTorch alone), so of config they may use only
 # headers that have no .cpp.

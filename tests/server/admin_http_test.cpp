@@ -1,6 +1,8 @@
 #include "server/admin_http.h"
 
 #include "config/error.h"
+#include "fake_node.h"
+#include "server/admin_client.h"
 
 #include <gtest/gtest.h>
 
@@ -15,18 +17,9 @@ namespace {
 
 using nlohmann::json;
 
-class QuietNode : public NodeView {
+class QuietNode : public FakeNode {
  public:
-  json Ready() const override { return {{"ready", true}}; }
-  json Status() const override { return {{"version", "test"}}; }
-  std::string Metrics() const override { return ""; }
-  json Studies(int, int) const override { return {{"text", std::string(1 << 20, 'x')}}; }
-  std::optional<json> Study(const std::string&) const override { return std::nullopt; }
-  json Outbox(int, int) const override { return json::object(); }
-  int RetryOutbox(const std::vector<std::int64_t>& ids) override { return static_cast<int>(ids.size()); }
-  int RetryPeer(const std::string&) override { return 0; }
-  bool RetryStudy(const std::string& uid) override { return uid == "1.2"; }
-  json Withdraw(const std::string&, const std::string&, const std::string&) override { return json::object(); }
+  json Studies(const StudyQuery&) const override { return {{"text", std::string(1 << 20, 'x')}}; }
 };
 
 class AdminHttpTest : public ::testing::Test {
@@ -53,15 +46,20 @@ class AdminHttpTest : public ::testing::Test {
     close(socket_fd);
     return answer;
   }
+  HttpAnswer Ask(const std::string& method, const std::string& target, const std::string& body = {}) {
+    return AskNode(AdminSettings{}, http_.Port(), method, target, body);
+  }
   QuietNode node_;
-  AdminHttp http_{AnyPort(), node_};
+  struct Routes : AdminRouter {
+    explicit Routes(NodeView& node) { AddNodeRoutes(*this, node, "test"); }
+  } router_{node_};
+  AdminHttp http_{AnyPort(), router_, [this] { return node_.Status(); }};
 };
 
 TEST_F(AdminHttpTest, AnswersOverLoopback) {
-  EXPECT_EQ(AskNode("127.0.0.1", http_.Port(), "GET", "/live").status, 200);
-  EXPECT_EQ(AskNode("127.0.0.1", http_.Port(), "GET", "/api/v1/studies").body.size() > (1u << 20), true);
-  EXPECT_EQ(json::parse(AskNode("127.0.0.1", http_.Port(), "POST", "/api/v1/retry", R"({"ids":[4]})").body)["retried"],
-            1);
+  EXPECT_EQ(Ask("GET", "/live").status, 200);
+  EXPECT_EQ(Ask("GET", "/api/v1/studies").body.size() > (1u << 20), true);
+  EXPECT_EQ(json::parse(Ask("POST", "/api/v1/retry", R"({"ids":[4]})").body)["retried"], 1);
 }
 
 TEST_F(AdminHttpTest, GarbageAndHugeBodiesCostOnlyTheirSender) {
@@ -69,7 +67,7 @@ TEST_F(AdminHttpTest, GarbageAndHugeBodiesCostOnlyTheirSender) {
   EXPECT_EQ(Raw("GET /live HTTP/1.1\r\nHost: " + std::string(100000, 'h') + "\r\n\r\n").find("200"), std::string::npos);
   EXPECT_EQ(Raw("POST /api/v1/retry HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999\r\n\r\n{").find("200"),
             std::string::npos);
-  EXPECT_EQ(AskNode("127.0.0.1", http_.Port(), "GET", "/live").status, 200);
+  EXPECT_EQ(Ask("GET", "/live").status, 200);
 }
 
 TEST_F(AdminHttpTest, APortInUseIsSaid) {
@@ -77,7 +75,7 @@ TEST_F(AdminHttpTest, APortInUseIsSaid) {
   settings.port = http_.Port();
   // SO_REUSEADDR does not let two listeners share a port.
   try {
-    AdminHttp second(settings, node_);
+    AdminHttp second(settings, router_, [] { return json::object(); });
     FAIL() << "bound twice";
   } catch (const Error& e) {
     EXPECT_EQ(e.Code(), ErrorCode::kUsage);

@@ -45,12 +45,13 @@ NodeTest::~NodeTest() {
 }
 
 void NodeTest::Reopen() {
-  ingest_.reset(), outbox_.reset(), jobs_.reset(), index_.reset(), database_.reset(), files_.reset();
+  ingest_.reset(), releases_.reset(), outbox_.reset(), jobs_.reset(), index_.reset(), database_.reset(), files_.reset();
   files_ = std::make_unique<storage::FileStore>(folder_ / "data");
   database_ = std::make_unique<storage::Database>(files_->IndexFile());
   index_ = std::make_unique<storage::StudyIndex>(*database_);
   jobs_ = std::make_unique<storage::Jobs>(*database_);
   outbox_ = std::make_unique<storage::Outbox>(*database_);
+  releases_ = std::make_unique<storage::Releases>(*database_);
   ingest_ = std::make_unique<Ingest>(*files_, *index_, *jobs_, clock_, dicom::DeviceUid(files_->NodeId()), [] {});
 }
 
@@ -115,8 +116,8 @@ std::unique_ptr<StudyWatcher> NodeTest::MakeWatcher(StudySettings settings, std:
     return run;
   };
   return std::make_unique<StudyWatcher>(
-      StudyWatcher::Parts{*files_, *index_, *jobs_, *outbox_, *ingest_, clock_, "test", digest}, settings,
-      std::move(accept), std::move(roles));
+      StudyWatcher::Parts{*files_, *index_, *jobs_, *outbox_, *ingest_, clock_, "test", digest, releases_.get()},
+      settings, std::move(accept), std::move(roles));
 }
 
 BundleSummary NodeTest::Bundle() {

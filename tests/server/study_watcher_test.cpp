@@ -184,6 +184,30 @@ TEST_F(WatcherTest, ACorrectionToOnePatientUnparks) {
   EXPECT_EQ(watcher->Tick(Bundle()), 1);
 }
 
+TEST_F(WatcherTest, AReleasedStudyGoesOnAndAFurtherImageParksItAgain) {
+  auto watcher = MakeWatcher(Times());
+  const auto look = [&] {
+    watcher->Tick(Bundle());
+    clock_.Advance(61);
+    return watcher->Tick(Bundle());
+  };
+  PushStudy({.roles = {"t1", "t2"}});
+  PushStudy({.patient_id = "P2", .roles = {"t1ce"}});
+  EXPECT_EQ(look(), 0);
+  const auto parked = *index_->Find(StudyUid());
+  ASSERT_EQ(parked.state, StudyState::kParked);
+  auto earlier = parked;
+  --earlier.changes;
+  EXPECT_FALSE(releases_->Release(earlier, "chief", "too late", clock_.Wall())) << "an image came meanwhile";
+  EXPECT_TRUE(releases_->Release(parked, "chief", "number corrected", clock_.Wall()));
+  EXPECT_FALSE(releases_->Release(parked, "chief", "twice", clock_.Wall())) << "it is not parked any more";
+  EXPECT_EQ(look(), 1);
+  // A third patient's image was in nobody's view.
+  PushStudy({.patient_id = "P3", .roles = {"t2"}});
+  EXPECT_EQ(look(), 0);
+  EXPECT_EQ(index_->Find(StudyUid())->state, StudyState::kParked);
+}
+
 TEST_F(WatcherTest, NoPatientIdIsParked) {
   auto watcher = MakeWatcher(Times());
   PushStudy({.patient_id = ""});

@@ -1,6 +1,5 @@
-// Pure parts: protocol, result, routes, metrics, CSV.
+// Pure parts: protocol, result, metrics, CSV.
 #include "config/error.h"
-#include "server/admin_routes.h"
 #include "server/csv.h"
 #include "server/metrics.h"
 #include "server/study_result.h"
@@ -79,70 +78,16 @@ TEST(SelectionKey, DependsOnPixelsAndPatientButNotOnOrderOrFileNames) {
   EXPECT_NE(SelectionKey(other, digests), key);
 }
 
-class FakeNode : public NodeView {
- public:
-  json Ready() const override { return {{"ready", ready}, {"problems", json::array()}}; }
-  json Status() const override { throw Error(ErrorCode::kBusy, "the index is busy"); }
-  std::string Metrics() const override { return "metrics"; }
-  json Studies(int limit, int offset) const override { return {{"limit", limit}, {"offset", offset}}; }
-  std::optional<json> Study(const std::string& uid) const override {
-    return uid == "1.2" ? std::optional<json>(json::object()) : std::nullopt;
-  }
-  json Outbox(int, int) const override { return json::object(); }
-  int RetryOutbox(const std::vector<std::int64_t>& ids) override { return static_cast<int>(ids.size()); }
-  int RetryPeer(const std::string&) override { return 7; }
-  bool RetryStudy(const std::string& uid) override { return uid == "1.2"; }
-  json Withdraw(const std::string& uid, const std::string& reason, const std::string& text) override {
-    if (uid != "1.2") throw Error(ErrorCode::kNotFound, "no report");
-    return {{"unsent", 0}, {"peers", {reason + " " + text}}};
-  }
-  bool ready = true;
-};
-
-AdminResponse Ask(NodeView& node, const std::string& method, const std::string& target, const std::string& body = "",
-                  const std::string& type = "application/json", const std::string& host = "127.0.0.1:8080") {
-  return Route({method, target, host, type, body}, node);
-}
-
-TEST(AdminRoutes, AnswerWithTheRightStatus) {
-  FakeNode node;
-  EXPECT_EQ(Ask(node, "GET", "/live").status, 200);
-  EXPECT_EQ(Ask(node, "GET", "/ready").status, 200);
-  node.ready = false;
-  EXPECT_EQ(Ask(node, "GET", "/ready").status, 503);
-  EXPECT_EQ(Ask(node, "POST", "/live").status, 405);
-  EXPECT_EQ(Ask(node, "GET", "/nowhere").status, 404);
-  EXPECT_EQ(Ask(node, "GET", "/api/v1/status").status, 503);
-  EXPECT_EQ(Ask(node, "GET", "/api/v1/studies/1.2").status, 200);
-  EXPECT_EQ(Ask(node, "GET", "/api/v1/studies/1.3").status, 404);
-  EXPECT_EQ(json::parse(Ask(node, "GET", "/api/v1/studies?limit=5&offset=9").body)["offset"], 9);
-  EXPECT_EQ(Ask(node, "GET", "/api/v1/studies?limit=0").status, 400);
-  EXPECT_EQ(Ask(node, "GET", "/api/v1/studies?limit=5x").status, 400);
-}
-
-TEST(AdminRoutes, ChangesNeedJsonAndALocalHost) {
-  FakeNode node;
-  EXPECT_EQ(json::parse(Ask(node, "POST", "/api/v1/retry", R"({"ids":[1,2]})").body)["retried"], 2);
-  EXPECT_EQ(json::parse(Ask(node, "POST", "/api/v1/retry", R"({"peer":"X"})").body)["retried"], 7);
-  EXPECT_EQ(json::parse(Ask(node, "POST", "/api/v1/retry", R"({"study_uid":"1.2"})").body)["retried"], 1);
-  const std::string order = R"({"study_uid":"1.2","reason":"quality","text":"x"})";
-  EXPECT_EQ(json::parse(Ask(node, "POST", "/api/v1/withdraw", order).body)["peers"][0], "quality x");
-  EXPECT_EQ(Ask(node, "GET", "/api/v1/withdraw").status, 405);
-  EXPECT_EQ(Ask(node, "POST", "/api/v1/withdraw", R"({"study_uid":"1.2"})").status, 400);
-  EXPECT_EQ(Ask(node, "POST", "/api/v1/withdraw", R"({"study_uid":"1.3","reason":"quality"})").status, 404);
-  EXPECT_EQ(Ask(node, "POST", "/api/v1/withdraw", order, "text/plain").status, 415);
-  EXPECT_EQ(Ask(node, "POST", "/api/v1/retry", R"({"ids":["a"]})").status, 400);
-  EXPECT_EQ(Ask(node, "POST", "/api/v1/retry", "ids=1", "application/x-www-form-urlencoded").status, 415);
-  EXPECT_EQ(Ask(node, "GET", "/live", "", "", "evil.example").status, 403);
-  EXPECT_EQ(Ask(node, "GET", "/live", "", "", "[::1]:8080").status, 200);
-}
-
 TEST(Metrics, AreInPrometheusFormat) {
   MetricsSnapshot snapshot;
   snapshot.version = "1.2.3";
   snapshot.receiver.instances = 42;
   snapshot.receiver.refusals["unknown_ae"] = 3;
-  snapshot.pipeline.decisions["necrosis"] = 2;
+  ResultStatistics statistics;
+  for (int i = 0; i < 2; ++i)
+    statistics.Add({{"decision", "necrosis"}, {"timings_ms", {{"decode", 300.0}, {"network", "none"}}}});
+  statistics.Add({{"decision", "not evaluable"}, {"reasons", {{{"code", "lossy"}}}}});
+  snapshot.results = statistics.Counts();
   snapshot.now_seconds = 1'000'000;
   snapshot.certificates = {{"own", "node", 1'000'000 + 10 * 86400},
                            {"ca", "root", 1'000'000 + 900 * 86400},
@@ -156,6 +101,11 @@ TEST(Metrics, AreInPrometheusFormat) {
   EXPECT_NE(text.find("glionode_refusals_total{reason=\"unknown_ae\"} 3"), std::string::npos) << text;
   EXPECT_NE(text.find("glionode_results_total{decision=\"necrosis\"} 2"), std::string::npos) << text;
   EXPECT_NE(text.find("# TYPE glionode_refusals_total counter"), std::string::npos) << text;
+  EXPECT_NE(text.find("glionode_result_reasons_total{reason=\"lossy\"} 1"), std::string::npos) << text;
+  EXPECT_NE(text.find("glionode_stage_seconds_bucket{stage=\"decode\",le=\"0.25\"} 0"), std::string::npos) << text;
+  EXPECT_NE(text.find("glionode_stage_seconds_bucket{stage=\"decode\",le=\"0.5\"} 2"), std::string::npos) << text;
+  EXPECT_NE(text.find("glionode_stage_seconds_bucket{stage=\"decode\",le=\"+Inf\"} 2"), std::string::npos) << text;
+  EXPECT_EQ(text.find("stage=\"network\""), std::string::npos) << text;
 }
 
 class CsvTest : public ::testing::Test {

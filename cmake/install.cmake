@@ -1,0 +1,22 @@
+# cmake --install: the program, the bundle that comes with it, papers, the example configuration and the systemd unit.
+include(GNUInstallDirs)
+if(NOT TARGET glionode)
+  return()
+endif()
+install(TARGETS glionode RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/glionode/models)
+install(FILES config/glionode.example.toml docker/glionode.rules.yml DESTINATION ${CMAKE_INSTALL_DATADIR}/glionode)
+install(FILES README.md CHANGELOG.md SECURITY.md LICENSE server/web/vendor/LICENSES.txt DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
+configure_file(packaging/glionode.service.in ${PROJECT_BINARY_DIR}/glionode.service @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/glionode.service DESTINATION lib/systemd/system)
+find_package(Python3 COMPONENTS Interpreter)
+find_program(DPKG_QUERY dpkg-query)
+if(Python3_FOUND AND DPKG_QUERY)
+  # The exact versions that this build was linked with.
+  add_custom_target(glionode_sbom ALL BYPRODUCTS ${PROJECT_BINARY_DIR}/glionode.cdx.json
+    COMMAND ${Python3_EXECUTABLE} -B ${PROJECT_SOURCE_DIR}/packaging/make_sbom.py --json ${PROJECT_BINARY_DIR}/glionode.cdx.json
+    VERBATIM)
+  install(FILES ${PROJECT_BINARY_DIR}/glionode.cdx.json DESTINATION ${CMAKE_INSTALL_DOCDIR})
+endif()
+install(FILES packaging/glionode.sysusers RENAME glionode.conf DESTINATION lib/sysusers.d)
