@@ -138,6 +138,9 @@ void CheckTogether(SettingReader& reader, const toml::table& root, const Setting
   if (admin.bind != "::1" && admin.bind.rfind("127.", 0) != 0)
     reader.Warn(Where(root, "admin", "bind"), "admin.bind: whoever reaches " + admin.bind +
                                                   " sees the studies and can steer the node; there is no password");
+  if (settings.housekeeping.free_gib > 0 && settings.housekeeping.free_gib < settings.storage.min_free_gib)
+    reader.Warn(Where(root, "housekeeping", "free_gib"),
+                "housekeeping.free_gib is below storage.min_free_gib: images are refused before old ones are removed");
   if (study.max_wait_seconds < study.quiet_seconds)
     reader.Warn(Where(root, "study", "max_wait_seconds"),
                 "study.max_wait_seconds is shorter than study.quiet_seconds, which then never counts");
