@@ -109,6 +109,14 @@ AdminResponse Withdraw(const AdminRequest& request, NodeView& node) {
   return Json(200, node.Withdraw(text("study_uid"), text("reason"), text("text")));
 }
 
+AdminResponse Order(const std::string& action, const AdminRequest& request, NodeView& node) {
+  if (request.content_type.rfind("application/json", 0) != 0)
+    return Problem(415, "content_type", "Content-Type must be application/json");
+  const json body = json::parse(request.body, nullptr, false);
+  if (!body.is_object()) return Problem(400, "body", "expected a JSON object");
+  return Json(200, node.Do(action, body));
+}
+
 AdminResponse Dispatch(const AdminRequest& request, NodeView& node) {
   const Target target = Split(request.target);
   const std::string studies = "/api/v1/studies/";
@@ -130,11 +138,14 @@ AdminResponse Dispatch(const AdminRequest& request, NodeView& node) {
   }
   if (target.path == "/api/v1/withdraw") return is_post ? Withdraw(request, node) : only("POST");
   if (target.path == "/api/v1/retry") return is_post ? Retry(request, node) : only("POST");
+  if (target.path == "/api/v1/peers") return is_get ? Json(200, node.Peers()) : only("GET");
   if (target.path.rfind(studies, 0) == 0) {
     if (!is_get) return only("GET");
     const auto study = node.Study(target.path.substr(studies.size()));
     return study ? Json(200, *study) : Problem(404, "not_found", "no such study");
   }
+  for (const char* action : {"pause", "resume", "delete", "verify", "backup"})
+    if (target.path == std::string("/api/v1/") + action) return is_post ? Order(action, request, node) : only("POST");
   return Problem(404, "not_found", "no such path");
 }
 

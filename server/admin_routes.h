@@ -33,6 +33,10 @@ class NodeView {
   virtual nlohmann::json Outbox(int limit, int offset) const = 0;
   virtual int RetryOutbox(const std::vector<std::int64_t>& ids) = 0;
   virtual int RetryPeer(const std::string& peer_ae) = 0;
+  virtual nlohmann::json Peers() const = 0;  ///< {"peers": [{"ae_title", "paused", "outbox": {state: count}, ...}]}
+  /// What an administrator orders: POST /api/v1/ACTION with a JSON object. Throws Error{kNotFound} for an unknown
+  /// action or subject, Error{kUsage} for a body that does not say what is needed.
+  virtual nlohmann::json Do(const std::string& action, const nlohmann::json& body) = 0;
   virtual bool RetryStudy(const std::string& study_uid) = 0;  ///< a failed study's job, once more
   /// Takes the report back; `reason` is quality or patient-safety. {"unsent": 2, "peers": ["PACS"]}
   virtual nlohmann::json Withdraw(const std::string& study_uid, const std::string& reason, const std::string& text) = 0;

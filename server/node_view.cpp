@@ -43,6 +43,9 @@ json App::Ready() const {
   if (!model.ready) problems.push_back("model: " + model.text);
   if (files_.FreeBytes() < settings_.storage.MinFreeBytes())
     problems.push_back("disk: less than min_free_gib is free in " + files_.Root().string());
+  if (index_damaged_)
+    problems.push_back(
+        "index: it is damaged; a restart makes it anew from images and results, and sends nothing twice");
   return {{"ready", problems.empty()}, {"problems", problems}};
 }
 
@@ -154,12 +157,14 @@ json App::Outbox(int limit, int offset) const {
 int App::RetryOutbox(const std::vector<std::int64_t>& ids) {
   const int count = outbox_.RetryNow(ids, clock_.Wall());
   sender_->Wake();
+  AuditOrder(std::to_string(count) + " outbox rows were made due", nlohmann::json::object());
   return count;
 }
 
 int App::RetryPeer(const std::string& peer_ae) {
   const int count = outbox_.RetryPeer(peer_ae, clock_.Wall());
   sender_->Wake();
+  AuditOrder(std::to_string(count) + " outbox rows for " + peer_ae + " were made due", nlohmann::json::object());
   return count;
 }
 
@@ -173,12 +178,14 @@ json App::Withdraw(const std::string& study_uid, const std::string& reason, cons
                             {study_uid, *known, text});
   });
   sender_->Wake();
+  AuditOrder("the report was withdrawn: " + reason, json::object(), study_uid);
   return {{"unsent", done.unsent}, {"peers", done.peers}};
 }
 
 bool App::RetryStudy(const std::string& study_uid) {
   const bool again = jobs_.RetryFailed(study_uid);
   Notify();
+  if (again) AuditOrder("a failed study was tried again", nlohmann::json::object(), study_uid);
   return again;
 }
 

@@ -16,6 +16,7 @@ void AddStatus(CLI::App& app, int& exit_code);  ///< status, studies, outbox, re
 void AddClassify(CLI::App& app, int& exit_code);
 void AddRoles(CLI::App& app, int& exit_code);
 void AddReport(CLI::App& app, int& exit_code);
+void AddUpkeep(CLI::App& app, int& exit_code);  ///< verify, backup, delete
 void AddWorker(CLI::App& app, int& exit_code);
 void AddPhantom(CLI::App& app, int& exit_code);
 void AddTrain(CLI::App& app, int& exit_code);
@@ -23,6 +24,13 @@ void AddEvaluate(CLI::App& app, int& exit_code);
 
 /// Runs `work` (which returns an exit code); an Error or exception is printed as one line and becomes an exit code.
 int Guarded(const std::function<int()>& work);
+
+/// Asks the running node of this configuration. Throws Error{kNotFound} when none answers, Error with the node's own
+/// words when it refuses. `body`: JSON text, or "" for none.
+std::string AskRunning(const std::string& config, const std::string& method, const std::string& target,
+                       const std::string& body = {});
+/// Who calls, for the audit trail: the name of the local user.
+std::string LocalUser();
 
 /// The bundle that is used when none is named: the installed one, else the checkout's models/phantom-resnet10.
 std::string DefaultBundle();

@@ -1,8 +1,15 @@
 #include "config/error.h"
+#include "config/settings_loader.h"
+#include "server/admin_http.h"
 #include "server/commands/commands.h"
 
+#include <nlohmann/json.hpp>
+
 #include <filesystem>
+#include <fstream>
 #include <iostream>
+#include <pwd.h>
+#include <unistd.h>
 
 namespace glionode::server {
 
@@ -18,6 +25,24 @@ int Guarded(const std::function<int()>& work) {
     std::cerr << "glionode: an exception of an unknown kind\n";
   }
   return 1;
+}
+
+std::string AskRunning(const std::string& config, const std::string& method, const std::string& target,
+                       const std::string& body) {
+  const Settings settings = RequireSettings(config);
+  int port = settings.admin.port;
+  if (port == 0) std::ifstream(settings.node.data_dir / "admin-port") >> port;
+  const HttpAnswer answer = AskNode(settings.admin.bind, port, method, target, body);
+  if (answer.status < 400) return answer.body;
+  const auto parsed = nlohmann::json::parse(answer.body, nullptr, false);
+  const bool in_words = parsed.is_object() && parsed.contains("error");
+  throw Error(answer.status == 404 ? ErrorCode::kUsage : ErrorCode::kInternal,
+              in_words ? parsed["error"].value("text", answer.body) : answer.body);
+}
+
+std::string LocalUser() {
+  const passwd* entry = getpwuid(getuid());
+  return entry ? entry->pw_name : "user " + std::to_string(getuid());
 }
 
 std::string DefaultBundle() {

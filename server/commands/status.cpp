@@ -1,12 +1,10 @@
 #include "config/error.h"
 #include "config/settings_loader.h"
-#include "server/admin_http.h"
 #include "server/commands/commands.h"
 
 #include <nlohmann/json.hpp>
 
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 
 namespace glionode::server {
@@ -15,16 +13,7 @@ namespace {
 using nlohmann::json;
 
 json Ask(const std::string& config, const std::string& method, const std::string& target, const json& body = nullptr) {
-  const Settings settings = RequireSettings(config);
-  int port = settings.admin.port;
-  if (port == 0) std::ifstream(settings.node.data_dir / "admin-port") >> port;
-  const HttpAnswer answer = AskNode(settings.admin.bind, port, method, target, body.is_null() ? "" : body.dump());
-  const json parsed = json::parse(answer.body, nullptr, false);
-  if (answer.status >= 400)
-    throw Error(ErrorCode::kInternal, parsed.is_object() && parsed.contains("error")
-                                          ? parsed["error"].value("text", answer.body)
-                                          : answer.body);
-  return parsed;
+  return json::parse(AskRunning(config, method, target, body.is_null() ? "" : body.dump()), nullptr, false);
 }
 
 std::string Field(const json& object, const char* key) {
@@ -61,6 +50,46 @@ void PrintOutbox(const json& answer) {
     std::printf("%6s  %-9s  %-16s  %-4s  %8s  %s\n", Field(row, "id").c_str(), Field(row, "state").c_str(),
                 Field(row, "peer").c_str(), Field(row, "kind").c_str(), Field(row, "attempts").c_str(),
                 Field(row, "last_status").c_str());
+}
+
+void PrintPeers(const json& answer) {
+  std::printf("%-16s  %-28s  %-7s  %-6s  %-32s  %s\n", "peer", "address", "deliver", "paused", "outbox", "last answer");
+  for (const auto& peer : answer["peers"]) {
+    std::string outbox;
+    for (const auto& [state, count] : peer["outbox"].items())
+      outbox += (outbox.empty() ? "" : ", ") + count.dump() + " " + state;
+    const std::string address =
+        peer["configured"] ? Field(peer, "host") + ":" + Field(peer, "port") : "not in the configuration";
+    std::printf("%-16s  %-28s  %-7s  %-6s  %-32s  %s\n", Field(peer, "ae_title").c_str(), address.c_str(),
+                Field(peer, "deliver").c_str(), peer["paused"] ? "yes" : "no", outbox.empty() ? "-" : outbox.c_str(),
+                Field(peer, "last_status").c_str());
+  }
+}
+
+/// pause, resume: one peer.
+void AddPeerOrder(CLI::App& app, int& exit_code, const char* name, const char* help, bool takes_reason) {
+  auto* command = app.add_subcommand(name, help);
+  auto config = std::make_shared<std::string>();
+  auto peer = std::make_shared<std::string>();
+  auto why = std::make_shared<std::string>();
+  command->add_option("peer", *peer, "AE title")->required();
+  if (takes_reason) command->add_option("--why", *why, "shown by `glionode peers`");
+  command->add_option("--config", *config, "configuration file of the running node")->required();
+  command->callback([=, order = std::string(name), &exit_code] {
+    exit_code = Guarded([&] {
+      bool known = false;
+      for (const PeerSettings& configured : RequireSettings(*config).peers) known |= configured.ae_title == *peer;
+      if (!known && order == "pause")
+        throw Error(ErrorCode::kUsage, *config + " has no [[peer]] with ae_title = \"" + *peer + "\"");
+      const json answer =
+          Ask(*config, "POST", "/api/v1/" + order, {{"peer", *peer}, {"why", *why}, {"user", LocalUser()}});
+      if (order == "pause")
+        std::cout << "nothing is sent to " << *peer << " until `glionode resume " << *peer << "`\n";
+      else
+        std::cout << *peer << (answer.value("was_paused", false) ? " gets its results again\n" : " was not paused\n");
+      return order == "resume" && !answer.value("was_paused", false) ? 1 : 0;
+    });
+  });
 }
 
 void AddQuery(CLI::App& app, int& exit_code, const char* name, const char* help, const char* target,
@@ -121,6 +150,9 @@ void AddStatus(CLI::App& app, int& exit_code) {
   AddQuery(app, exit_code, "outbox", "What was sent, what waits, and why.", "/api/v1/outbox", PrintOutbox);
 
   AddWithdraw(app, exit_code);
+  AddQuery(app, exit_code, "peers", "The peers: what waits for each, and why.", "/api/v1/peers", PrintPeers);
+  AddPeerOrder(app, exit_code, "pause", "Send nothing to a peer until it is resumed; results are made and kept.", true);
+  AddPeerOrder(app, exit_code, "resume", "Send to a paused peer again.", false);
 
   auto* retry = app.add_subcommand(
       "retry",
@@ -131,6 +163,8 @@ void AddStatus(CLI::App& app, int& exit_code) {
   auto ids = std::make_shared<std::vector<std::int64_t>>();
   retry->add_option("ids", *ids, "ids as `outbox` shows them");
   retry->add_option("--peer", *peer, "AE title: all rows of this peer that are not sent");
+  auto all = std::make_shared<bool>(false);
+  retry->add_flag("--all", *all, "with --peer: all of its rows (which is what --peer means)")->needs("--peer");
   retry->add_option("--study", *study, "Study Instance UID of a failed study");
   retry->add_option("--config", *config, "configuration file of the running node")->required();
   retry->callback([=, &exit_code] {

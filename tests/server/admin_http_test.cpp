@@ -27,6 +27,8 @@ class QuietNode : public NodeView {
   int RetryPeer(const std::string&) override { return 0; }
   bool RetryStudy(const std::string& uid) override { return uid == "1.2"; }
   json Withdraw(const std::string&, const std::string&, const std::string&) override { return json::object(); }
+  json Peers() const override { return json::object(); }
+  json Do(const std::string&, const json& body) override { return body; }
 };
 
 class AdminHttpTest : public ::testing::Test {

@@ -8,6 +8,7 @@
 #include "storage/file_store.h"
 #include "storage/jobs.h"
 #include "storage/outbox.h"
+#include "storage/peers.h"
 #include "storage/study_index.h"
 
 #include <gtest/gtest.h>
@@ -71,6 +72,7 @@ class NodeTest : public ::testing::Test {
   std::unique_ptr<storage::StudyIndex> index_;
   std::unique_ptr<storage::Jobs> jobs_;
   std::unique_ptr<storage::Outbox> outbox_;
+  std::unique_ptr<storage::Peers> peers_;
   std::unique_ptr<Ingest> ingest_;
   bool break_next_digest_ = false;  ///< the worker dies at the next digest step, once
   std::uint64_t association_ = 1;

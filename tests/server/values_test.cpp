@@ -91,6 +91,8 @@ class FakeNode : public NodeView {
   json Outbox(int, int) const override { return json::object(); }
   int RetryOutbox(const std::vector<std::int64_t>& ids) override { return static_cast<int>(ids.size()); }
   int RetryPeer(const std::string&) override { return 7; }
+  json Peers() const override { return {{"peers", json::array()}}; }
+  json Do(const std::string& action, const json& body) override { return {{"did", action}, {"body", body}}; }
   bool RetryStudy(const std::string& uid) override { return uid == "1.2"; }
   json Withdraw(const std::string& uid, const std::string& reason, const std::string& text) override {
     if (uid != "1.2") throw Error(ErrorCode::kNotFound, "no report");
@@ -133,6 +135,10 @@ TEST(AdminRoutes, ChangesNeedJsonAndALocalHost) {
   EXPECT_EQ(Ask(node, "POST", "/api/v1/withdraw", order, "text/plain").status, 415);
   EXPECT_EQ(Ask(node, "POST", "/api/v1/retry", R"({"ids":["a"]})").status, 400);
   EXPECT_EQ(Ask(node, "POST", "/api/v1/retry", "ids=1", "application/x-www-form-urlencoded").status, 415);
+  EXPECT_EQ(json::parse(Ask(node, "POST", "/api/v1/pause", R"({"peer":"X"})").body)["did"], "pause");
+  EXPECT_EQ(Ask(node, "POST", "/api/v1/pause", "peer=X", "application/x-www-form-urlencoded").status, 415);
+  EXPECT_EQ(Ask(node, "GET", "/api/v1/resume").status, 405);
+  EXPECT_EQ(Ask(node, "GET", "/api/v1/peers").status, 200);
   EXPECT_EQ(Ask(node, "GET", "/live", "", "", "evil.example").status, 403);
   EXPECT_EQ(Ask(node, "GET", "/live", "", "", "[::1]:8080").status, 200);
 }
