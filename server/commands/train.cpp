@@ -43,7 +43,6 @@ void Describe(networks::BundleInfo& info, const std::vector<PreparedCase>& cases
       phantom ? "demonstration on synthetic phantoms only" : "research on the site's own cohort; not for clinical use";
 }
 
-
 std::atomic<bool> interrupted{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "it is set in a signal handler");
 
