@@ -154,6 +154,9 @@ void CheckTogether(SettingReader& reader, const toml::table& root, const Setting
       (dicom.bind == admin.bind || IsWildcard(dicom.bind) || IsWildcard(admin.bind)))
     reader.Error(Where(root, "admin", "port"), "admin.port: " + std::to_string(admin.port) + " is dicom.port as well");
   CheckAdmin(reader, root, admin);
+  if (settings.housekeeping.free_gib > 0 && settings.housekeeping.free_gib < settings.storage.min_free_gib)
+    reader.Warn(Where(root, "housekeeping", "free_gib"),
+                "housekeeping.free_gib is below storage.min_free_gib: images are refused before old ones are removed");
   if (study.max_wait_seconds < study.quiet_seconds)
     reader.Warn(Where(root, "study", "max_wait_seconds"),
                 "study.max_wait_seconds is shorter than study.quiet_seconds, which then never counts");

@@ -90,12 +90,20 @@ inline bool ReadSha256(SettingReader& reader, const std::string& name, const tom
   return false;
 }
 
+inline bool ReadMemoryLimit(SettingReader& reader, const std::string& name, const toml::node& node, int& out) {
+  if (!reader.ReadInt(name, node, out, 0, 1048576)) return false;
+  if (out == 0 || out >= 1024) return true;
+  reader.Error(node.source(), name + ": below 1024 MiB no study can be evaluated; 0 is no limit");
+  return false;
+}
+
 inline constexpr SettingKey<ModelSettings> kModelKeys[] = {
     GLIONODE_KEY(ModelSettings, bundle, true, r.ReadPath(name, node, s.bundle)),
     GLIONODE_KEY(ModelSettings, device, false, ReadDevice(r, name, node, s.device)),
     GLIONODE_KEY(ModelSettings, sha256, false, ReadSha256(r, name, node, s.sha256)),
     GLIONODE_KEY(ModelSettings, threads, false, r.ReadInt(name, node, s.threads, 0, 1024)),
     GLIONODE_KEY(ModelSettings, time_limit_seconds, false, r.ReadInt(name, node, s.time_limit_seconds, 1, kDaySeconds)),
+    GLIONODE_KEY(ModelSettings, memory_limit_mib, false, ReadMemoryLimit(r, name, node, s.memory_limit_mib)),
 };
 
 inline constexpr SettingKey<AdminSettings> kAdminKeys[] = {
@@ -110,6 +118,36 @@ inline constexpr SettingKey<AdminSettings> kAdminKeys[] = {
 
 inline constexpr SettingKey<StorageSettings> kStorageKeys[] = {
     GLIONODE_KEY(StorageSettings, min_free_gib, false, r.ReadNumber(name, node, s.min_free_gib, 0, 1000000)),
+};
+
+inline constexpr SettingKey<HousekeepingSettings> kHousekeepingKeys[] = {
+    GLIONODE_KEY(HousekeepingSettings, keep_images_days, false, r.ReadInt(name, node, s.keep_images_days, 0, 36500)),
+    GLIONODE_KEY(HousekeepingSettings, free_gib, false, r.ReadNumber(name, node, s.free_gib, 0, 1000000)),
+    GLIONODE_KEY(HousekeepingSettings, keep_records_years, false, r.ReadInt(name, node, s.keep_records_years, 0, 1000)),
+};
+
+inline bool ReadSyslog(SettingReader& reader, const std::string& name, const toml::node& node, std::string& out) {
+  const auto* text = node.as_string();
+  const std::string value = text ? text->get() : std::string();
+  const std::size_t colon = value.rfind(':');
+  const bool scheme = value.rfind("udp://", 0) == 0 || value.rfind("tcp://", 0) == 0 || value.rfind("tls://", 0) == 0;
+  const std::string port = colon == std::string::npos ? std::string() : value.substr(colon + 1);
+  const bool good = scheme && colon > 6 && !port.empty() && port.size() <= 5 &&
+                    port.find_first_not_of("0123456789") == std::string::npos && std::stoi(port) >= 1 &&
+                    std::stoi(port) <= 65535 && value.find_first_of(" /", 6) == std::string::npos;
+  if (good) {
+    out = value;
+    return true;
+  }
+  reader.Error(node.source(), name + ": expected \"udp://host:514\", \"tcp://host:601\" or \"tls://host:6514\"");
+  return false;
+}
+
+inline constexpr SettingKey<AuditSettings> kAuditKeys[] = {
+    GLIONODE_KEY(AuditSettings, max_file_mib, false, r.ReadInt(name, node, s.max_file_mib, 1, 100000)),
+    GLIONODE_KEY(AuditSettings, keep_files, false, r.ReadInt(name, node, s.keep_files, 1, 100000)),
+    GLIONODE_KEY(AuditSettings, syslog, false, ReadSyslog(r, name, node, s.syslog)),
+    GLIONODE_KEY(AuditSettings, tls_ca, false, r.ReadPath(name, node, s.tls_ca)),
 };
 
 inline constexpr SettingKey<ReportCodes> kCodesKeys[] = {
@@ -152,6 +190,8 @@ inline constexpr SettingKey<PeerSettings> kPeerKeys[] = {
                  r.ReadChoice(name, node, s.sr_class, {"auto", "comprehensive3d", "comprehensive", "enhanced"})),
     GLIONODE_KEY(PeerSettings, confirm, false, r.ReadChoice(name, node, s.confirm, {"none", "commitment", "find"})),
     GLIONODE_KEY(PeerSettings, confirm_seconds, false, r.ReadInt(name, node, s.confirm_seconds, 1, 7 * kDaySeconds)),
+    GLIONODE_KEY(PeerSettings, max_jobs_per_hour, false, r.ReadInt(name, node, s.max_jobs_per_hour, 0, 100000)),
+    GLIONODE_KEY(PeerSettings, formerly, false, r.ReadAeTitles(name, node, s.formerly)),
 };
 
 /// Beside these, any DICOM keyword (AcceptRule::matches).

@@ -213,6 +213,21 @@ bool SettingReader::ReadAeTitle(const std::string& name, const toml::node& node,
   return true;
 }
 
+bool SettingReader::ReadAeTitles(const std::string& name, const toml::node& node, std::vector<std::string>& out) {
+  const auto* list = node.as_array();
+  if (!list || list->empty())
+    return WrongType(name, node, "a list of AE titles that is not empty, such as [\"OLD_PACS\"]");
+  std::vector<std::string> titles;
+  bool good = true;
+  for (const toml::node& entry : *list) {
+    std::string title;
+    good = ReadAeTitle(name, entry, title) && good;
+    titles.push_back(title);
+  }
+  if (good) out = std::move(titles);
+  return good;
+}
+
 bool SettingReader::ReadBindAddress(const std::string& name, const toml::node& node, std::string& out) {
   const auto* text = node.as_string();
   if (!text || !IsAddress(text->get()))

@@ -43,6 +43,8 @@ class SettingReader {
   /// count and are cut off.
   bool ReadAeTitle(const std::string& name, const toml::node& node, std::string& out);
   /// An IPv4 or IPv6 address to listen on.
+  /// A list of AE titles that is not empty.
+  bool ReadAeTitles(const std::string& name, const toml::node& node, std::vector<std::string>& out);
   bool ReadBindAddress(const std::string& name, const toml::node& node, std::string& out);
   /// A host name or an address.
   bool ReadHost(const std::string& name, const toml::node& node, std::string& out);

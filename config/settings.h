@@ -64,6 +64,7 @@ struct ModelSettings {
   std::string sha256;            ///< when set, the bundle's weights must have this hash
   int threads = 0;               ///< CPU threads of the network; 0: all cores
   int time_limit_seconds = 300;  ///< for one attempt at one job
+  int memory_limit_mib = 6144;   ///< of the worker's own memory (RLIMIT_DATA); 0: no limit
 };
 
 struct AdminSettings {
@@ -79,6 +80,22 @@ struct StorageSettings {
   std::int64_t MinFreeBytes() const { return static_cast<std::int64_t>(min_free_gib * 1024 * 1024 * 1024); }
 };
 
+/// What is removed when. Nothing of a study goes while something is still to be sent for it.
+struct HousekeepingSettings {
+  int keep_images_days = 30;    ///< after the last image came; 0: age removes nothing
+  double free_gib = 10;         ///< below this much free disk the oldest images go first; 0: space removes nothing
+  int keep_records_years = 10;  ///< results, reports and what they rest on; 0: for ever
+  std::int64_t FreeBytes() const { return static_cast<std::int64_t>(free_gib * 1024 * 1024 * 1024); }
+};
+
+/// Where audit messages (PS3.15 A.5) go beside the protected file in the data folder.
+struct AuditSettings {
+  int max_file_mib = 64;         ///< then a new file is begun
+  int keep_files = 100;          ///< older ones are removed
+  std::string syslog;            ///< "udp://host:514", "tcp://host:601", "tls://host:6514", or "": no collector
+  std::filesystem::path tls_ca;  ///< certificates that the collector's must come from; empty: the system's
+};
+
 struct PeerSettings {
   std::string ae_title;
   std::string host;  ///< destination of results; never the TCP peer's address
@@ -92,6 +109,8 @@ struct PeerSettings {
   std::string sr_class = "auto";   ///< auto, comprehensive3d, comprehensive, enhanced
   std::string confirm = "none";    ///< none, commitment, find
   int confirm_seconds = 3600;      ///< without proof after so long, results are sent again
+  int max_jobs_per_hour = 0;       ///< of its studies; 0: no limit
+  std::vector<std::string> formerly;  ///< AE titles it had before: what was not sent to those goes to it
 
   bool IsBoundToCertificate() const { return !certificate_sha256.empty() || !certificate_name.empty(); }
 };
@@ -131,6 +150,8 @@ struct Settings {
   AdminSettings admin;
   StorageSettings storage;
   ReportCodes codes;
+  HousekeepingSettings housekeeping;
+  AuditSettings audit;
   std::vector<PeerSettings> peers;
   std::vector<AcceptRule> accept;
   std::vector<RoleRule> roles;  ///< in file order: the first that fits decides

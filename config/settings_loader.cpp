@@ -31,12 +31,20 @@ std::vector<std::string> Names(const SettingKey<Struct> (&keys)[N]) {
 
 const std::vector<Section>& Sections() {
   static const std::vector<Section> sections = {
-      {"node", false, Names(kNodeKeys)},     {"log", false, Names(kLogKeys)},
-      {"dicom", false, Names(kDicomKeys)},   {"dicom.tls", false, Names(kTlsKeys)},
-      {"study", false, Names(kStudyKeys)},   {"model", false, Names(kModelKeys)},
-      {"admin", false, Names(kAdminKeys)},   {"storage", false, Names(kStorageKeys)},
-      {"codes", false, Names(kCodesKeys)},   {"peer", true, Names(kPeerKeys)},
-      {"accept", true, Names(kAcceptKeys)},  {"role", true, Names(kRoleKeys)},
+      {"node", false, Names(kNodeKeys)},
+      {"log", false, Names(kLogKeys)},
+      {"dicom", false, Names(kDicomKeys)},
+      {"dicom.tls", false, Names(kTlsKeys)},
+      {"study", false, Names(kStudyKeys)},
+      {"model", false, Names(kModelKeys)},
+      {"admin", false, Names(kAdminKeys)},
+      {"storage", false, Names(kStorageKeys)},
+      {"housekeeping", false, Names(kHousekeepingKeys)},
+      {"audit", false, Names(kAuditKeys)},
+      {"codes", false, Names(kCodesKeys)},
+      {"peer", true, Names(kPeerKeys)},
+      {"accept", true, Names(kAcceptKeys)},
+      {"role", true, Names(kRoleKeys)},
   };
   return sections;
 }
@@ -158,6 +166,11 @@ void ReadPeers(SettingReader& reader, const toml::table& root, Settings& setting
     }
     settings.peers.push_back(std::move(peer));
   }
+  for (std::size_t i = 0; i < tables.size(); ++i)
+    for (const std::string& old : settings.peers[i].formerly)
+      if (lines.count(old))
+        reader.Error(tables[i]->get("formerly")->source(),
+                     "peer.formerly: \"" + old + "\" has a [[peer]] of its own, in line " + std::to_string(lines[old]));
   if (root.contains("peer") && tables.empty()) return;
   if (tables.empty())
     reader.Warn({}, "no [[peer]]: nobody may send to this node");
@@ -291,6 +304,8 @@ LoadedSettings LoadSettings(const std::filesystem::path& file) {
     ReadSection(reader, root, "admin", kAdminKeys, settings.admin);
     ReadSection(reader, root, "storage", kStorageKeys, settings.storage);
     ReadSection(reader, root, "codes", kCodesKeys, settings.codes);
+    ReadSection(reader, root, "housekeeping", kHousekeepingKeys, settings.housekeeping);
+    ReadSection(reader, root, "audit", kAuditKeys, settings.audit);
     ReadPeers(reader, root, settings);
     ReadAcceptRules(reader, root, settings);
     ReadRoleRules(reader, root, settings);

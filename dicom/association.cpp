@@ -107,6 +107,7 @@ std::string Association::Name() const {
 void Association::Refused(const std::string& word, const std::string& text) {
   context_.statistics.Refuse(word);
   LogWarning(kArea, "refused " + Name() + ": " + text);
+  context_.sink.CallerRefused(peer_, word, text);
 }
 
 void Association::Serve() {

@@ -40,6 +40,8 @@ class InstanceSink {
   /// dimse_status); the staged file is then gone.
   virtual void Store(const ReceivedInstance& instance) = 0;
   virtual void AssociationEnded(const AssociationEnd& end) = 0;
+  /// A caller was turned away. `word`: as in ReceiverCounters::refusals; `text`: why, for an administrator.
+  virtual void CallerRefused(const PeerFacts&, const std::string& /*word*/, const std::string& /*text*/) {}
 };
 
 }  // namespace glionode::dicom

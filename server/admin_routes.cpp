@@ -212,6 +212,39 @@ void AddChanges(AdminRouter& router, NodeView& node) {
          return JsonAnswer(
              200, node.Withdraw(call.body["study_uid"], call.body["reason"], call.body.value("text", std::string())));
        }});
+  const ApiField user = Text("user", "who orders it, for the audit trail"),
+                 because = Text("why", "why, for the record");
+  const auto order = [&](const char* name, const char* summary, std::vector<ApiField> body, json answer, bool is_slow) {
+    router.Add({.method = "POST",
+                .path = std::string("/api/v1/") + name,
+                .summary = summary,
+                .access = Access::kOperate,
+                .body = std::move(body),
+                .answer = std::move(answer),
+                .is_slow = is_slow,
+                .handle = [&node, action = std::string(name)](const ApiCall& call) {
+                  return JsonAnswer(200, node.Do(action, call.body));
+                }});
+  };
+  order("pause", "Nothing is sent to a peer until it is resumed; results are made and kept.",
+        {Text("peer", "AE title", true), because, user},
+        Object({{"peer", Type("string")}, {"paused", Type("boolean")}}), false);
+  order("resume", "A paused peer gets its results again.", {Text("peer", "AE title", true), because, user},
+        Object({{"peer", Type("string")}, {"paused", Type("boolean")}, {"was_paused", Type("boolean")}}), false);
+  order("delete", "Removes a study, or all studies of a patient, with images and results; on record. One of the two.",
+        {Text("study_uid", "Study Instance UID"), Text("patient_id", "Patient ID"), because, user},
+        Object({{"studies", ListOf(Type("string"))}, {"images", Type("integer")}}), true);
+  order("verify", "Reads every stored file and compares it with the index; without start, how far that is.",
+        {{"start", FieldType::kBoolean, "begin anew", false, false}},
+        Object({{"running", Type("boolean")},
+                {"ended", Type("boolean")},
+                {"checked", Type("integer")},
+                {"total", Type("integer")},
+                {"bad", Type("integer")},
+                {"problems", ListOf(Type("string"))}}),
+        false);
+  order("backup", "Copies the index, while the node runs, to a file on the node's machine.",
+        {Text("file", "absolute path", true), user}, Object({{"file", Type("string")}}), true);
 }
 
 }  // namespace

@@ -34,6 +34,13 @@ LogLevel LevelFromText(const std::string& text) {
 constexpr int kReportWaitSeconds = 3;
 constexpr auto kCertificateCheckEvery = 24h;
 
+AuditEvent Event(AuditKind kind, const std::string& text = {}) {
+  AuditEvent event;
+  event.kind = kind;
+  event.text = text;
+  return event;
+}
+
 }  // namespace
 
 App::App(Settings settings, std::filesystem::path config_file)
@@ -41,7 +48,7 @@ App::App(Settings settings, std::filesystem::path config_file)
       config_file_(std::move(config_file)),
       tls_(dicom::LoadTls(settings_.dicom.tls)),
       files_(settings_.node.data_dir),
-      database_(files_.IndexFile()),
+      database_(SoundIndex()),
       index_(database_),
       jobs_(database_),
       outbox_(database_),
@@ -49,9 +56,17 @@ App::App(Settings settings, std::filesystem::path config_file)
       releases_(database_),
       outcomes_(database_),
       proofs_(database_),
-      ingest_(files_, index_, jobs_, clock_, dicom::DeviceUid(files_.NodeId()), [this] { Notify(); }),
+      peers_(database_),
+      removals_(database_),
+      audit_(files_.Root(), settings_.audit, settings_.node.ae_title, clock_),
+      ingest_(files_, index_, jobs_, peers_, clock_, dicom::DeviceUid(files_.NodeId()), [this] { Notify(); }),
+      sink_(ingest_, audit_, settings_.node.ae_title),
+      housekeeping_({files_, removals_, clock_, audit_, [this] { return files_.FreeBytes(); },
+                     [this](const std::string& study_uid) { return sweeping_ || ingest_.MayStillArrive(study_uid); }},
+                    settings_.housekeeping, settings_.peers),
+      verifier_(files_.Root(), database_),
       pipeline_(
-          {files_, index_, jobs_, outbox_, clock_, settings_.node.ae_title,
+          {files_, index_, jobs_, outbox_, peers_, clock_, settings_.node.ae_title,
            [this](const WorkerRequest& request, int limit) { return RunWorker(request, limit, cancel_workers_); }},
           settings_.model, settings_.peers),
       watcher_({files_, index_, jobs_, outbox_, ingest_, clock_, Version(),
@@ -73,16 +88,23 @@ App::App(Settings settings, std::filesystem::path config_file)
   ConfigureLog(LevelFromText(settings_.log.level), settings_.log.format);
   if (const int left = files_.CleanStaging(); left > 0)
     LogInfo("app", std::to_string(left) + " unfinished files of an earlier run were removed");
+  if (const int removals = housekeeping_.FinishUnfinished(); removals > 0)
+    LogInfo("app", std::to_string(removals) + " removals that an earlier run began were brought to their end");
+  RestoreIndex();
   if (const int jobs = jobs_.ReleaseAbandoned(); jobs > 0)
     LogInfo("app", std::to_string(jobs) + " jobs that an earlier run left are ready again");
   pipeline_.SetCodes(settings_.codes);
   sender_ = std::make_unique<OutboxWorker>(
-      OutboxWorker::Parts{files_, index_, jobs_, outbox_, clock_,
+      OutboxWorker::Parts{files_, index_, jobs_, outbox_, peers_, clock_,
                           [this](const PeerSettings& peer, const std::vector<dicom::OutgoingObject>& objects) {
                             return dicom::SendObjects(peer, SenderFor(), objects);
                           },
                           [this] { return pipeline_.Model().ready; },
-                          [this](const PeerSettings& peer) { return confirmation_.Step(peer); }},
+                          [this](const PeerSettings& peer) { return confirmation_.Step(peer); },
+                          [this](AuditEvent event) {
+                            event.source = {settings_.node.ae_title, ""};
+                            audit_.Write(std::move(event));
+                          }},
       settings_.peers);
   receiver_ = std::make_unique<dicom::Receiver>(
       dicom::ReceiverOptions{settings_.node.ae_title, settings_.dicom, files_.StagingDir(),
@@ -90,7 +112,7 @@ App::App(Settings settings, std::filesystem::path config_file)
                              [this](const dicom::CommitmentReport& report, const std::string& calling_ae) {
                                return confirmation_.Take(report, calling_ae);
                              }},
-      settings_.peers, ingest_);
+      settings_.peers, sink_);
   AddNodeRoutes(router_, *this, Version());
   AddOutcomeRoutes(router_, outcomes_, clock_);
   router_.OnChange([](const AdminChange& change) {
@@ -103,6 +125,8 @@ App::App(Settings settings, std::filesystem::path config_file)
   sweep_thread_ = std::thread([this] { Sweep(); });
   watch_thread_ = std::thread([this] { WatchLoop(); });
   pipeline_thread_ = std::thread([this] { PipelineLoop(); });
+  housekeeping_thread_ = std::thread([this] { HousekeepingLoop(); });
+  audit_.Write(Event(AuditKind::kStart));
 }
 
 App::~App() { Stop(); }
@@ -195,6 +219,7 @@ void App::PipelineLoop() {
         const std::lock_guard lock(mutex_);
         if (stopping_) return;
       }
+      if (ingest_.TakeNewSender()) sender_->ServeLateSenders();
     } catch (const std::exception& e) {
       LogError("pipeline", e.what());
     }
@@ -243,6 +268,8 @@ nlohmann::json App::Reload() {
   pipeline_.SetModel(now.model);
   pipeline_.SetCodes(now.codes);
   watcher_.SetRules(now.study, now.accept, now.roles);
+  housekeeping_.SetSettings(now.housekeeping, now.peers);
+  audit_.Write(Event(AuditKind::kConfiguration, "the configuration was reloaded"));
   {
     const std::lock_guard lock(mutex_);
     settings_in_force_ = now;
@@ -270,7 +297,10 @@ void App::Stop() {
   receiver_->StopAccepting();
   stop_sweep_ = true;
   sweep_thread_.join();
+  stop_checks_ = true;
   watch_thread_.join();
+  housekeeping_thread_.join();
+  verifier_.Stop();
   const int left =
       static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(deadline - clock_.Steady()).count());
   if (const int cut = receiver_->Drain(std::max(0, left)); cut > 0)
@@ -294,6 +324,12 @@ void App::Stop() {
   if (const int ready = jobs_.CountReady(); ready > 0 || cancel_workers_)
     LogInfo("app", "left for the next start: " + std::to_string(ready) + " waiting jobs" +
                        (cancel_workers_ ? ", one that was running" : ""));
+  std::int64_t unsent = 0;
+  for (const auto& [state, count] : outbox_.CountsByState())
+    if (state == storage::ToText(storage::OutboxState::kPending)) unsent = count;
+  if (unsent > 0)
+    LogInfo("app", "left for the next start: " + std::to_string(unsent) + " results that are not sent yet");
+  audit_.Write(Event(AuditKind::kStop));
   LogInfo("app", "stopped");
 }
 

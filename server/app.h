@@ -6,20 +6,26 @@
 #include "dicom/tls.h"
 #include "server/admin_http.h"
 #include "server/admin_routes.h"
+#include "server/audit.h"
+#include "server/audited_sink.h"
 #include "server/confirmation.h"
+#include "server/housekeeping.h"
 #include "server/index_view.h"
 #include "server/ingest.h"
 #include "server/outbox_worker.h"
 #include "server/pipeline.h"
 #include "server/study_watcher.h"
+#include "server/verify.h"
 #include "storage/database.h"
 #include "storage/file_store.h"
 #include "storage/jobs.h"
 #include "storage/listing.h"
 #include "storage/outbox.h"
 #include "storage/outcomes.h"
+#include "storage/peers.h"
 #include "storage/proofs.h"
 #include "storage/releases.h"
+#include "storage/removals.h"
 #include "storage/study_index.h"
 
 #include <atomic>
@@ -68,10 +74,18 @@ class App : public NodeView {
   nlohmann::json Release(const std::string& study_uid, const std::string& caller, const std::string& reason) override;
   nlohmann::json Reload() override;
   nlohmann::json Withdraw(const std::string& study_uid, const std::string& reason, const std::string& text) override;
+  nlohmann::json Do(const std::string& action, const nlohmann::json& body) override;
 
  private:
   void Sweep();
   void WatchLoop();
+  void HousekeepingLoop();
+  /// Puts the index right before it is used: a damaged one goes aside. Returns its file.
+  std::filesystem::path SoundIndex();
+  void CheckIndexDeeply();
+  void RestoreIndex();
+  nlohmann::json Delete(const nlohmann::json& body);
+  void AuditOrder(const std::string& text, const nlohmann::json& body, const std::string& study_uid = {});
   void PipelineLoop();
   void Notify();
   /// Waits for a notice or the time; false when the node is stopping.
@@ -98,7 +112,13 @@ class App : public NodeView {
   storage::Releases releases_;
   storage::Outcomes outcomes_;
   storage::Proofs proofs_;
+  storage::Peers peers_;
+  storage::Removals removals_;
+  AuditTrail audit_;
   Ingest ingest_;
+  AuditedSink sink_;
+  Housekeeping housekeeping_;
+  Verifier verifier_;
   Pipeline pipeline_;
   StudyWatcher watcher_;
   WallMs started_at_ = 0;
@@ -119,7 +139,8 @@ class App : public NodeView {
   std::unique_ptr<dicom::Receiver> receiver_;
   AdminRouter router_;
   std::unique_ptr<AdminHttp> admin_;
-  std::thread sweep_thread_, watch_thread_, pipeline_thread_;
+  std::atomic<bool> index_damaged_{false}, stop_checks_{false};
+  std::thread sweep_thread_, watch_thread_, pipeline_thread_, housekeeping_thread_;
 };
 
 }  // namespace glionode::server

@@ -48,14 +48,15 @@ std::optional<IndexQueue::Known> IndexQueue::Newest(const std::string& sop_insta
   // Asked second: what has left the queue in between is in the index.
   auto version = index_.FindVersion(sop_instance_uid);
   if (!version) return std::nullopt;
-  return Known{std::move(version->sha256), std::move(version->study_uid), std::move(version->from_ae)};
+  return Known{std::move(version->sha256), std::move(version->study_uid), std::move(version->from_ae),
+               version->removed};
 }
 
 void IndexQueue::Push(storage::InstanceRecord record) {
   std::unique_lock lock(mutex_);
   done_.wait(lock, [this] { return waiting_.size() < kMostWaiting || problem_ || stopping_; });
   ++pushed_;
-  newest_[record.sop_instance_uid] = {{record.sha256, record.study_uid, record.from_ae}, pushed_};
+  newest_[record.sop_instance_uid] = {{record.sha256, record.study_uid, record.from_ae, false}, pushed_};
   waiting_.push_back(std::move(record));
   if (waiting_.size() == 1 || waiting_.size() >= kMostInGroup) wake_.notify_one();
 }

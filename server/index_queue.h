@@ -40,6 +40,7 @@ class IndexQueue {
   /// What a UID stands for at the moment.
   struct Known {
     std::string sha256, study_uid, from_ae;
+    bool removed = false;  ///< housekeeping has removed its file
   };
   /// The newest version of a UID, waiting or written.
   std::optional<Known> Newest(const std::string& sop_instance_uid) const;

@@ -41,11 +41,12 @@ WallMs ModifiedAt(const std::filesystem::path& file) {
 
 }  // namespace
 
-Ingest::Ingest(storage::FileStore& files, storage::StudyIndex& index, storage::Jobs& jobs, const Clock& clock,
-               std::string device_uid, std::function<void()> on_change)
+Ingest::Ingest(storage::FileStore& files, storage::StudyIndex& index, storage::Jobs& jobs, storage::Peers& peers,
+               const Clock& clock, std::string device_uid, std::function<void()> on_change)
     : files_(files),
       index_(index),
       jobs_(jobs),
+      peers_(peers),
       clock_(clock),
       device_uid_(std::move(device_uid)),
       on_change_(std::move(on_change)),
@@ -89,14 +90,22 @@ void Ingest::Store(const dicom::ReceivedInstance& instance) {
   const std::size_t stripe = std::hash<std::string>{}(record.sop_instance_uid) % by_uid_.size();
   const std::lock_guard turn(by_uid_[stripe]);
   const auto known = queue_.Newest(record.sop_instance_uid);
-  if (known && known->sha256 == record.sha256 && known->study_uid == record.study_uid) {
-    ++resends_;  // Success, and nothing changes
+  const bool same = known && known->sha256 == record.sha256 && known->study_uid == record.study_uid;
+  if (same && !known->removed) {
+    ++resends_;  // Success, and nothing changes; only a second PACS that has the study is noted
+    if (record.kind == storage::InstanceKind::kCandidate &&
+        peers_.NoteSender(record.study_uid, record.from_ae, clock_.Wall())) {
+      new_sender_ = true;
+      on_change_();
+    }
+    on_stored_(record, instance.peer);
     return;
   }
   queue_.RequireWritable();
   record.file = files_.CommitInstance(instance.staged_file, record.study_uid, record.sop_instance_uid);
   staged.Taken();
-  if (known) Superseded(*known, record);
+  if (known && !same) Superseded(*known, record);
+  on_stored_(record, instance.peer);
   if (record.kind == storage::InstanceKind::kCandidate) {
     // Before the row: who sees the image knows that its association is open.
     const std::lock_guard lock(open_mutex_);

@@ -4,6 +4,7 @@
 #include "server/index_queue.h"
 #include "storage/file_store.h"
 #include "storage/jobs.h"
+#include "storage/peers.h"
 #include "storage/study_index.h"
 
 #include <array>
@@ -30,11 +31,16 @@ class Ingest : public dicom::InstanceSink {
  public:
   /// All must outlive this object. `on_change` is called (from other threads) when a study got new candidate images or
   /// an association ended.
-  Ingest(storage::FileStore& files, storage::StudyIndex& index, storage::Jobs& jobs, const Clock& clock,
-         std::string device_uid, std::function<void()> on_change);
+  Ingest(storage::FileStore& files, storage::StudyIndex& index, storage::Jobs& jobs, storage::Peers& peers,
+         const Clock& clock, std::string device_uid, std::function<void()> on_change);
 
   void Store(const dicom::ReceivedInstance& instance) override;
   void AssociationEnded(const dicom::AssociationEnd& end) override;
+
+  /// `on_stored` is called after each instance that the peer will be told Success for. Set before the first Store.
+  void SetOnStored(std::function<void(const storage::InstanceRecord&, const dicom::PeerFacts&)> on_stored) {
+    on_stored_ = std::move(on_stored);
+  }
 
   /// Is an association still open, or was one lost without a release, that brought images of this study? (early_start
   /// asks.)
@@ -43,6 +49,8 @@ class Ingest : public dicom::InstanceSink {
   /// Waits until what was stored has its rows in the index; false after `limit`.
   bool Flush(std::chrono::milliseconds limit) const { return queue_.Flush(limit); }
   IngestCounters Counters() const { return {resends_, versions_, conflicts_}; }
+  /// Has a peer sent images of a study that others had sent before, since this was asked last? (Also true at first.)
+  bool TakeNewSender() { return new_sender_.exchange(false); }
 
   /// Indexes files that have no row: what a crash left between the file and its row. Returns how many. Unreadable files
   /// are said in the log and kept. May run while instances are received. Ends early when `stop` becomes true.
@@ -58,9 +66,13 @@ class Ingest : public dicom::InstanceSink {
   storage::FileStore& files_;
   storage::StudyIndex& index_;
   storage::Jobs& jobs_;
+  storage::Peers& peers_;
   const Clock& clock_;
   std::string device_uid_;
   std::function<void()> on_change_;
+  std::function<void(const storage::InstanceRecord&, const dicom::PeerFacts&)> on_stored_ =
+      [](const storage::InstanceRecord&, const dicom::PeerFacts&) {};
+  std::atomic<bool> new_sender_{true};
   std::array<std::mutex, 64> by_uid_;  ///< striped: two associations that bring one UID take turns
   std::atomic<std::uint64_t> resends_{0}, versions_{0}, conflicts_{0};
   mutable std::mutex open_mutex_;

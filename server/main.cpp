@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
   app.footer("Exit codes: 0 done, 1 the outcome is bad, 2 wrong usage or configuration, 3 a part is missing.");
   int exit_code = 0;
   for (const auto add : {AddServe, AddInit, AddCheck, AddEcho, AddStatus, AddOperate, AddClassify, AddRoles, AddReport,
-                         AddPhantom, AddTrain, AddEvaluate, AddWorker})
+                         AddPhantom, AddTrain, AddEvaluate, AddUpkeep, AddWorker})
     add(app, exit_code);
   try {
     app.parse(argc, argv);

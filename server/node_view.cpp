@@ -32,6 +32,9 @@ json App::Ready() const {
   if (!model.ready) problems.push_back("model: " + model.text);
   if (files_.FreeBytes() < settings_.storage.MinFreeBytes())
     problems.push_back("disk: less than min_free_gib is free in " + files_.Root().string());
+  if (index_damaged_)
+    problems.push_back(
+        "index: it is damaged; a restart makes it anew from images and results, and sends nothing twice");
   return {{"ready", problems.empty()}, {"problems", problems}};
 }
 
@@ -147,28 +150,46 @@ std::optional<CapturePicture> App::Capture(const std::string& study_uid, int pag
 }
 
 json App::Peers() const {
-  const auto contacts = listing_.Contacts();
+  std::map<std::string, json> peers;
+  const auto time = [](WallMs at) { return at > 0 ? json(at) : json(nullptr); };
+  {
+    const std::lock_guard lock(mutex_);
+    for (const PeerSettings& peer : settings_in_force_.peers) {
+      json& entry = peers[peer.ae_title] = {{"configured", true}, {"host", peer.host},       {"port", peer.port},
+                                            {"from", peer.from},  {"deliver", peer.deliver}, {"last_echo", nullptr}};
+      if (const auto echo = echoes_.find(peer.ae_title); echo != echoes_.end()) entry["last_echo"] = echo->second;
+    }
+  }
+  std::map<std::string, storage::PeerContact> contacts;
+  for (const storage::PeerContact& contact : listing_.Contacts()) contacts[contact.ae_title] = contact;
+  for (const storage::PeerOutbox& row : outbox_.ByPeer()) {
+    json& peer = peers[row.peer_ae];
+    for (const auto& [state, count] : row.by_state) peer["outbox"][state] = count;
+    if (row.oldest_pending > 0) {
+      peer["waiting_seconds"] = std::max<WallMs>(0, clock_.Wall() - row.oldest_pending) / 1000;
+      peer["next_try"] = row.next_try;
+    }
+    if (!row.last_status.empty()) peer["last_status"] = row.last_status;
+  }
+  for (const auto& [ae, paused] : peers_.Paused()) {
+    peers[ae]["paused_at"] = paused.paused_at;
+    peers[ae]["why"] = paused.why;
+  }
   json list = json::array();
-  const std::lock_guard lock(mutex_);
-  for (const PeerSettings& peer : settings_in_force_.peers) {
-    const auto known = std::find_if(contacts.begin(), contacts.end(),
-                                    [&](const auto& contact) { return contact.ae_title == peer.ae_title; });
-    const storage::PeerContact contact = known == contacts.end() ? storage::PeerContact{} : *known;
-    const auto time = [](WallMs at) { return at > 0 ? json(at) : json(nullptr); };
-    json entry = {{"ae_title", peer.ae_title},
-                  {"host", peer.host},
-                  {"port", peer.port},
-                  {"from", peer.from},
-                  {"deliver", peer.deliver},
-                  {"last_received", time(contact.last_received)},
-                  {"last_sent", time(contact.last_sent)},
-                  {"oldest_waiting", time(contact.oldest_waiting)},
-                  {"pending", contact.pending},
-                  {"dead", contact.dead},
-                  {"parked", contact.parked},
-                  {"last_echo", nullptr}};
-    if (const auto echo = echoes_.find(peer.ae_title); echo != echoes_.end()) entry["last_echo"] = echo->second;
-    list.push_back(std::move(entry));
+  for (auto& [ae, peer] : peers) {
+    const auto known = contacts.find(ae);
+    const storage::PeerContact contact = known == contacts.end() ? storage::PeerContact{} : known->second;
+    peer.update({{"ae_title", ae},
+                 {"paused", peer.contains("paused_at")},
+                 {"configured", peer.contains("configured")},
+                 {"last_received", time(contact.last_received)},
+                 {"last_sent", time(contact.last_sent)},
+                 {"oldest_waiting", time(contact.oldest_waiting)},
+                 {"pending", contact.pending},
+                 {"dead", contact.dead},
+                 {"parked", contact.parked}});
+    if (!peer.contains("outbox")) peer["outbox"] = json::object();
+    list.push_back(std::move(peer));
   }
   return {{"peers", list}};
 }
@@ -224,12 +245,14 @@ json App::Echo(const std::string& peer_ae) {
 int App::RetryOutbox(const std::vector<std::int64_t>& ids) {
   const int count = outbox_.RetryNow(ids, clock_.Wall());
   sender_->Wake();
+  AuditOrder(std::to_string(count) + " outbox rows were made due", nlohmann::json::object());
   return count;
 }
 
 int App::RetryPeer(const std::string& peer_ae) {
   const int count = outbox_.RetryPeer(peer_ae, clock_.Wall());
   sender_->Wake();
+  AuditOrder(std::to_string(count) + " outbox rows for " + peer_ae + " were made due", nlohmann::json::object());
   return count;
 }
 
@@ -243,12 +266,14 @@ json App::Withdraw(const std::string& study_uid, const std::string& reason, cons
                             {study_uid, *known, text});
   });
   sender_->Wake();
+  AuditOrder("the report was withdrawn: " + reason, json::object(), study_uid);
   return {{"unsent", done.unsent}, {"peers", done.peers}};
 }
 
 bool App::RetryStudy(const std::string& study_uid) {
   const bool again = jobs_.RetryFailed(study_uid);
   Notify();
+  if (again) AuditOrder("a failed study was tried again", nlohmann::json::object(), study_uid);
   return again;
 }
 

@@ -4,6 +4,7 @@
 #include "config/log.h"
 #include "config/sha256.h"
 #include "server/confirmation.h"
+#include "server/result_folder.h"
 #include "server/study_inputs.h"
 #include "server/study_result.h"
 
@@ -34,6 +35,10 @@ OutboxWorker::OutboxWorker(Parts parts, std::vector<PeerSettings> peers) : parts
 OutboxWorker::~OutboxWorker() { Stop(); }
 
 void OutboxWorker::SetPeers(std::vector<PeerSettings> peers) {
+  for (const PeerSettings& peer : peers)
+    for (const std::string& old : peer.formerly)
+      if (const int moved = parts_.outbox.TakeOver(old, peer.ae_title, parts_.clock.Wall()); moved > 0)
+        LogInfo("outbox", std::to_string(moved) + " rows for " + old + " go to " + peer.ae_title + " now");
   const std::lock_guard lock(mutex_);
   peers_.clear();
   for (PeerSettings& peer : peers) {
@@ -94,7 +99,28 @@ void OutboxWorker::Run(const std::string& peer_ae) {
   }
 }
 
+int OutboxWorker::ServeLateSenders() {
+  int added = 0;
+  for (const storage::LateSender& late : parts_.peers.LateSenders()) {
+    bool wants = false;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = peers_.find(late.peer_ae);
+      wants = found != peers_.end() && found->second.deliver == "all";
+    }
+    // Rows first: a crash in between adds none twice.
+    const int rows = wants ? parts_.outbox.AddReceiver(late.study_uid, late.peer_ae, parts_.clock.Wall()) : 0;
+    parts_.peers.MarkServed(late.study_uid, late.peer_ae, late.revision);
+    if (rows > 0)
+      LogInfo("outbox", "study " + late.study_uid + " came from " + late.peer_ae + " as well: it gets the result too");
+    added += rows;
+  }
+  if (added > 0) Wake();
+  return added;
+}
+
 int OutboxWorker::SendDue(const PeerSettings& peer) {
+  if (parts_.peers.Paused().count(peer.ae_title)) return 0;
   std::vector<storage::OutboxRecord> due, rows;
   std::vector<std::string> studies;
   {
@@ -122,7 +148,9 @@ void OutboxWorker::SendRows(const PeerSettings& peer, const std::vector<storage:
   std::vector<dicom::OutgoingObject> objects;
   for (const storage::OutboxRecord& row : rows)
     objects.push_back({parts_.files.Root() / row.object.file, row.object.sop_class_uid, row.object.sop_instance_uid});
+  Audit(AuditKind::kBeginTransferring, peer, rows, {});
   const auto results = parts_.send(peer, objects);
+  Audit(AuditKind::kTransferred, peer, rows, results);
   for (std::size_t i = 0; i < rows.size(); ++i) Record(rows[i], results.at(i), peer);
 }
 
@@ -166,6 +194,30 @@ std::vector<storage::OutboxRecord> OutboxWorker::UnderPresentIdentity(std::vecto
   return may_go;
 }
 
+void OutboxWorker::Audit(AuditKind kind, const PeerSettings& peer, const std::vector<storage::OutboxRecord>& rows,
+                         const std::vector<dicom::SendResult>& results) {
+  std::map<std::string, AuditEvent> studies;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    AuditEvent& event = studies[rows[i].study_uid];
+    if (results.empty()) continue;
+    if (results[i].outcome == dicom::SendOutcome::kSent) {
+      ++event.instances[rows[i].object.sop_class_uid];
+    } else {
+      event.success = false;
+      event.text = results[i].text;
+    }
+  }
+  for (auto& [study, event] : studies) {
+    event.kind = kind;
+    event.study_uid = study;
+    event.we_ask = true;
+    event.destination = {peer.ae_title, peer.host};
+    for (const auto& instance : parts_.index.Instances(study))
+      if (event.patient_id.empty()) event.patient_id = instance.identity.substr(0, instance.identity.find('\n'));
+    parts_.audit(event);  // `source`, this node, is added there
+  }
+}
+
 bool OutboxWorker::FallBack(const storage::OutboxRecord& row, const PeerSettings& peer) {
   if (row.object.kind != "sr" || peer.sr_class != "auto") return false;
   const auto folder = (parts_.files.Root() / row.object.file).parent_path();
@@ -198,6 +250,7 @@ void OutboxWorker::Record(const storage::OutboxRecord& row, const dicom::SendRes
                              peer.confirm == "none"
                                  ? std::nullopt
                                  : std::optional(Confirmation::ConfirmBy(peer, row.attempts + 1, parts_.clock.Wall())));
+      NoteDelivered(parts_.files.Root() / row.object.file, peer.ae_title, row.object.sop_instance_uid);
       LogInfo("outbox", about);
       return;
     case dicom::SendOutcome::kTransient: {

@@ -2,9 +2,11 @@
 #include "config/clock.h"
 #include "config/settings.h"
 #include "dicom/sender.h"
+#include "server/audit_message.h"
 #include "storage/file_store.h"
 #include "storage/jobs.h"
 #include "storage/outbox.h"
+#include "storage/peers.h"
 #include "storage/study_index.h"
 
 #include <atomic>
@@ -31,15 +33,21 @@ class OutboxWorker {
     storage::StudyIndex& index;
     storage::Jobs& jobs;
     storage::Outbox& outbox;
+    storage::Peers& peers;
     const Clock& clock;
     Send send;
     std::function<bool()> may_send;                        ///< false while the model has not proven itself
     std::function<int(const PeerSettings&)> confirm = {};  ///< a round of asking for proof (Confirmation::Step)
+    std::function<void(AuditEvent)> audit = [](AuditEvent) {};
   };
   OutboxWorker(Parts parts, std::vector<PeerSettings> peers);
   ~OutboxWorker();  ///< Stop()
 
+  /// Rows that wait for an AE title that a peer had before go over to its new one.
   void SetPeers(std::vector<PeerSettings> peers);
+  /// The newest result of studies that a peer with deliver = "all" sent after it was made (a second PACS with the same
+  /// study) goes to that peer too. How many rows were added.
+  int ServeLateSenders();
   /// Something new may be due.
   void Wake();
   /// Lets running associations end, starts nothing more.
@@ -56,6 +64,8 @@ class OutboxWorker {
   void Record(const storage::OutboxRecord& row, const dicom::SendResult& result, const PeerSettings& peer);
   /// What of these rows may go out under the identity that the study has now; the others are withdrawn or put off.
   std::vector<storage::OutboxRecord> UnderPresentIdentity(std::vector<storage::OutboxRecord> rows);
+  void Audit(AuditKind kind, const PeerSettings& peer, const std::vector<storage::OutboxRecord>& rows,
+             const std::vector<dicom::SendResult>& results);
   bool FallBack(const storage::OutboxRecord& row, const PeerSettings& peer);
 
   Parts parts_;

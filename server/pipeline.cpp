@@ -2,7 +2,7 @@
 
 #include "config/error.h"
 #include "config/log.h"
-#include "config/sha256.h"
+#include "server/result_folder.h"
 
 #include <algorithm>
 #include <chrono>
@@ -99,10 +99,13 @@ WorkerRun Pipeline::Work(WorkerRequest request) {
     request.bundle_sha256 = settings_.sha256;
     request.device = settings_.device;
     request.threads = settings_.threads;
+    request.memory_limit_mib = settings_.memory_limit_mib;
     limit = settings_.time_limit_seconds;
   }
   WorkerRun run = parts_.run_worker(request, limit);
-  const bool broke = run.end == WorkerEnd::kCrashed || (run.end == WorkerEnd::kAnswered && !run.answer.ok);
+  // Over the time limit counts too: a GPU that is lost may hang instead of failing.
+  const bool broke = run.end == WorkerEnd::kCrashed || run.end == WorkerEnd::kTimeLimit ||
+                     (run.end == WorkerEnd::kAnswered && !run.answer.ok);
   const std::string& text = run.end == WorkerEnd::kAnswered ? run.answer.error : run.text;
   const bool on_gpu =
       request.device != "cpu" && (Model().device.rfind("cuda", 0) == 0 || text.find("CUDA") != std::string::npos);
@@ -146,7 +149,8 @@ bool Pipeline::RunOne() {
     limit = settings_.time_limit_seconds;
   }
   // The lease outlives the longest possible run, the CPU rerun included; only a process that is gone lets it run out.
-  const auto job = parts_.jobs.Claim("pid " + std::to_string(getpid()), now, now + WallMs{1000} * (2 * limit + 60));
+  const auto job = parts_.jobs.Claim("pid " + std::to_string(getpid()), now, now + WallMs{1000} * (2 * limit + 60),
+                                     RestingPeers(now));
   if (!job) return false;
   const LogScope scope("study", job->study_uid);
   const auto start = std::chrono::steady_clock::now();
@@ -182,6 +186,20 @@ bool Pipeline::RunOne() {
     Break(*job, e.what());
   }
   return true;
+}
+
+std::vector<std::string> Pipeline::RestingPeers(WallMs now) const {
+  std::map<std::string, int> limits;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const PeerSettings& peer : peers_)
+      if (peer.max_jobs_per_hour > 0) limits[peer.ae_title] = peer.max_jobs_per_hour;
+  }
+  std::vector<std::string> resting;
+  if (limits.empty()) return resting;
+  for (const auto& [peer, count] : parts_.jobs.StartedSince(now - 3600000))
+    if (const auto found = limits.find(peer); found != limits.end() && count >= found->second) resting.push_back(peer);
+  return resting;
 }
 
 void Pipeline::Break(const storage::JobRecord& job, const std::string& error) {
@@ -234,38 +252,24 @@ std::optional<dicom::Predecessor> Pipeline::PredecessorOf(const std::string& stu
   return std::nullopt;
 }
 
-std::vector<storage::NewObject> Pipeline::NewObjects(const std::string& study_uid, const std::string& folder) const {
-  const auto study = parts_.index.Find(study_uid);
-  std::vector<std::string> receivers;
-  std::size_t sr_choice = 0;
+Pipeline::Delivery Pipeline::DeliveryOf(const std::string& study_uid, const WrittenObjects& written) const {
+  // Every PACS that sent images of the study has it, and so may have its result.
+  const std::vector<std::string> senders = parts_.peers.Senders(study_uid);
+  Delivery delivery;
   std::string remembered;  ///< peer whose last accepted class is taken
   {
     const std::lock_guard lock(mutex_);
     for (const PeerSettings& peer : peers_) {
-      if (!study || peer.ae_title != study->from_ae) continue;
-      if (peer.deliver == "all") receivers.push_back(peer.ae_title);
-      sr_choice = peer.sr_class == "comprehensive" ? 1 : peer.sr_class == "enhanced" ? 2 : 0;
+      if (std::find(senders.begin(), senders.end(), peer.ae_title) == senders.end()) continue;
+      if (peer.deliver == "all") delivery.receivers.push_back(peer.ae_title);
+      delivery.report = peer.sr_class == "comprehensive" ? 1 : peer.sr_class == "enhanced" ? 2 : 0;
       remembered = peer.sr_class == "auto" ? peer.ae_title : "";
     }
   }
-  const WrittenObjects written = ReadObjects(parts_.files.Root() / folder);
   if (const auto accepted = parts_.outbox.AcceptedSrClass(remembered))
     for (std::size_t i = 0; i < written.reports.size(); ++i)
-      if (written.reports[i].sop_class_uid == *accepted) sr_choice = i;
-  std::vector<storage::NewObject> objects;
-  const auto add = [&](const dicom::EncodedObject& object, const char* kind) {
-    storage::ObjectRecord record;
-    record.sop_class_uid = object.sop_class_uid;
-    record.sop_instance_uid = object.sop_instance_uid;
-    record.series_uid = object.series_uid;
-    record.file = folder + "/" + object.file.filename().string();
-    record.sha256 = Sha256Hex(ReadFile(object.file));
-    record.kind = kind;
-    objects.push_back({record, receivers});
-  };
-  add(written.reports.at(sr_choice), "sr");
-  for (const auto& capture : written.captures) add(capture, "sc");
-  return objects;
+      if (written.reports[i].sop_class_uid == *accepted) delivery.report = i;
+  return delivery;
 }
 
 void Pipeline::Finish(const storage::JobRecord& job, const StudyInputs& inputs, WorkerAnswer answer,
@@ -275,9 +279,11 @@ void Pipeline::Finish(const storage::JobRecord& job, const StudyInputs& inputs, 
   StudyResult result = MakeResult(inputs, answer, bundle, context);
   const dicom::CaptureViews views = LoadViews(answer, staging / "views.bin");
   std::filesystem::remove(staging / "views.bin");
-  WriteResult(result, views, parts_.files.Root() / inputs.source_file, staging);
+  const WrittenObjects written = WriteResult(result, views, parts_.files.Root() / inputs.source_file, staging);
   // What a lost index is rebuilt from: the result as already reported, and the input key that it stands for.
   WriteJobFile(job, inputs, context.now, staging);
+  const Delivery delivery = DeliveryOf(job.study_uid, written);
+  WriteDelivery(staging, delivery.receivers, delivery.report);
   // A crash behind this line finds the folder again under the same input key: the same bytes go out (promise 3).
   const std::string folder = parts_.files.CommitResults(staging, job.study_uid, job.input_key);
   storage::ResultRecord record;
@@ -289,7 +295,8 @@ void Pipeline::Finish(const storage::JobRecord& job, const StudyInputs& inputs, 
   const nlohmann::json written = nlohmann::json::parse(record.result_json);
   record.decision = written.at("decision");
   record.created_at = context.now;  // what the report prints
-  parts_.jobs.Finish(job.id, record, NewObjects(job.study_uid, folder), context.now);
+  parts_.jobs.Finish(job.id, record, ObjectsOf(parts_.files.Root(), folder, delivery.receivers, delivery.report),
+                     context.now);
   LogInfo("pipeline", "study " + job.study_uid + " revision " + std::to_string(job.revision) + ": " + record.decision);
   statistics_.Add(written);
   const std::lock_guard lock(mutex_);

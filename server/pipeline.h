@@ -8,6 +8,7 @@
 #include "storage/file_store.h"
 #include "storage/jobs.h"
 #include "storage/outbox.h"
+#include "storage/peers.h"
 #include "storage/study_index.h"
 
 #include <atomic>
@@ -42,6 +43,7 @@ class Pipeline {
     storage::StudyIndex& index;
     storage::Jobs& jobs;
     storage::Outbox& outbox;
+    storage::Peers& peers;
     const Clock& clock;
     std::string ae_title;
     std::function<WorkerRun(WorkerRequest, int time_limit_seconds)> run_worker;
@@ -61,11 +63,18 @@ class Pipeline {
  private:
   void Finish(const storage::JobRecord& job, const StudyInputs& inputs, WorkerAnswer answer,
               const std::filesystem::path& staging);
+  /// Peers whose studies have had their jobs of this hour.
+  std::vector<std::string> RestingPeers(WallMs now) const;
   void Break(const storage::JobRecord& job, const std::string& error);
   WorkerRun Work(WorkerRequest request);
   std::optional<dicom::Predecessor> PredecessorOf(const std::string& study_uid, std::int64_t& job_id) const;
   ResultContext ContextFor(const storage::JobRecord& job, const StudyInputs& inputs) const;
-  std::vector<storage::NewObject> NewObjects(const std::string& study_uid, const std::string& folder) const;
+  /// To whom a study's result goes, and in which class its report.
+  struct Delivery {
+    std::vector<std::string> receivers;
+    std::size_t report = 0;  ///< index into WrittenObjects::reports
+  };
+  Delivery DeliveryOf(const std::string& study_uid, const WrittenObjects& written) const;
 
   Parts parts_;
   mutable std::mutex mutex_;  ///< of everything below

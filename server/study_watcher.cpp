@@ -211,6 +211,7 @@ bool StudyWatcher::Start(const storage::StudyRecord& study, Watched& watched, co
   if (still_arriving)
     inputs.reasons.push_back(
         {ReasonCode::kStillArriving, "Images were still arriving when the longest waiting time was over."});
+  if (LacksFiles(study, inputs)) return false;
   const WorkerRequest request = MakeRequest(WorkerStep::kDigest, inputs, parts_.files.Root());
   WorkerRun digests = parts_.run_worker(request);
   const auto broke = [&] { return digests.end != WorkerEnd::kAnswered || !digests.answer.ok; };
@@ -253,6 +254,25 @@ void StudyWatcher::WithdrawOtherIdentity(const storage::StudyRecord& study, cons
       LogInfo("watcher", "study " + study.study_uid + ": unsent results are withdrawn, " + why);
     return;
   }
+}
+
+bool StudyWatcher::LacksFiles(const storage::StudyRecord& study, const StudyInputs& inputs) {
+  int missing = 0;
+  std::error_code ignored;
+  for (const auto& [role, input] : inputs.inputs)
+    for (const std::string& file : input.files)
+      missing += !std::filesystem::exists(parts_.files.Root() / file, ignored);
+  if (missing == 0) return false;
+  // An answer from what is left would contradict the one from the whole.
+  const auto newest = parts_.jobs.NewestResult(study.study_uid);
+  parts_.index.SetState(
+      study.study_uid, newest ? storage::StudyState::kReported : storage::StudyState::kParked,
+      std::to_string(missing) +
+          " of the images that would be evaluated are not kept here any more: send the whole study again",
+      study.changes);
+  LogWarning("watcher", "study " + study.study_uid + " got new images, but " + std::to_string(missing) +
+                            " of the others were removed: it is not evaluated");
+  return true;
 }
 
 bool StudyWatcher::SameAsBefore(const storage::StudyRecord& study, const StudyInputs& inputs) {

@@ -63,6 +63,7 @@ class StudyWatcher {
   void Park(const storage::StudyRecord& study, const std::string& code, const std::string& text);
   /// The newest report was made under another identity: what of it has not left will not.
   void WithdrawOtherIdentity(const storage::StudyRecord& study, const StudyInputs& inputs);
+  bool LacksFiles(const storage::StudyRecord& study, const StudyInputs& inputs);
   bool SameAsBefore(const storage::StudyRecord& study, const StudyInputs& inputs);
 
   Parts parts_;

@@ -102,9 +102,15 @@ json ToJson(const WorkerRequest& request) {
   json inputs = json::object();
   for (const auto& [role, input] : request.inputs)
     inputs[std::string(ToText(role))] = {{"series_uid", input.series_uid}, {"files", input.files}};
-  return {{"step", StepText(request.step)},     {"bundle", request.bundle},   {"bundle_sha256", request.bundle_sha256},
-          {"device", request.device},           {"threads", request.threads}, {"inputs", inputs},
-          {"reasons", ToJson(request.reasons)}, {"out_dir", request.out_dir}};
+  return {{"step", StepText(request.step)},
+          {"bundle", request.bundle},
+          {"bundle_sha256", request.bundle_sha256},
+          {"device", request.device},
+          {"threads", request.threads},
+          {"inputs", inputs},
+          {"memory_limit_mib", request.memory_limit_mib},
+          {"reasons", ToJson(request.reasons)},
+          {"out_dir", request.out_dir}};
 }
 
 WorkerRequest RequestFromJson(const json& from) {
@@ -114,6 +120,7 @@ WorkerRequest RequestFromJson(const json& from) {
   request.bundle_sha256 = from.at("bundle_sha256");
   request.device = from.at("device");
   request.threads = from.at("threads");
+  request.memory_limit_mib = from.value("memory_limit_mib", 0);
   for (const auto& [role, input] : from.at("inputs").items())
     request.inputs[RequireRole(role)] = {input.at("series_uid"), input.at("files")};
   request.reasons = ReasonsFromJson(from.at("reasons"));

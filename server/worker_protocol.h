@@ -32,6 +32,7 @@ struct WorkerRequest {
   std::string bundle_sha256;  ///< weights' hash to insist on, or ""
   std::string device = "auto";
   int threads = 0;
+  int memory_limit_mib = 0;  ///< of the worker's own memory; 0: no limit
   std::map<Role, WorkerInput> inputs;
   std::vector<Reason> reasons;  ///< known before: with any, no network runs (views are still made)
   std::string out_dir;          ///< for views.bin

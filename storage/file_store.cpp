@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <fstream>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <system_error>
 #include <unistd.h>
@@ -194,6 +195,39 @@ bool FileStore::RemoveInstance(const std::string& file) {
   }
   SyncPath((root_ / relative).parent_path());
   return true;
+}
+
+void FileStore::RemoveStudyImages(const std::string& study_uid, std::int64_t written_until) {
+  RequireUid(study_uid, "Study Instance UID");
+  const fs::path folder = root_ / "images" / Sha256Hex(study_uid).substr(0, 2) / study_uid;
+  std::error_code ignored;
+  if (!fs::exists(folder, ignored)) return;
+  try {
+    std::vector<fs::path> gone;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      struct stat info {};
+      if (stat(entry.path().c_str(), &info) != 0) continue;
+      if (std::int64_t{info.st_mtim.tv_sec} * 1000 + info.st_mtim.tv_nsec / 1000000 <= written_until)
+        gone.push_back(entry.path());
+    }
+    for (const fs::path& file : gone) fs::remove(file);
+    SyncPath(folder);
+    rmdir(folder.c_str());  // stays when something is in it
+    SyncPath(folder.parent_path());
+  } catch (const fs::filesystem_error& error) {
+    throw FileError(error.code().value(), "removing images", folder);
+  }
+}
+
+void FileStore::RemoveStudyResults(const std::string& study_uid) {
+  RequireUid(study_uid, "Study Instance UID");
+  const fs::path folder = root_ / "results" / study_uid;
+  try {
+    fs::remove_all(folder);
+  } catch (const fs::filesystem_error& error) {
+    throw FileError(error.code().value(), "removing results", folder);
+  }
+  SyncPath(root_ / "results");
 }
 
 fs::path FileStore::NewResultStaging() {

@@ -41,6 +41,12 @@ class FileStore {
   /// it was not there. The caller sees to the index.
   bool RemoveInstance(const std::string& file);
 
+  /// Removes the image files of a study that were written up to `written_until` (ms since 1970; 0: none), and the
+  /// study's folder if it is empty then.
+  void RemoveStudyImages(const std::string& study_uid, std::int64_t written_until);
+  /// Removes all results of a study.
+  void RemoveStudyResults(const std::string& study_uid);
+
   /// A new, empty staging folder for results (same file system).
   std::filesystem::path NewResultStaging();
   /// Syncs and moves a finished folder of results to its place; the same input key again returns the existing one

@@ -22,6 +22,7 @@ class InstanceWriter {
     long long newest_version = 0;
     long long current_id = 0;
     std::string current_sha256, current_file, current_study;
+    bool current_removed = false;
     bool current_is_candidate = false;
   };
   Known Lookup();
@@ -34,9 +35,9 @@ class InstanceWriter {
   InstanceRecord instance_;
   std::string kind_;
   long long version_ = 0, current_ = 0, bytes_ = 0, received_at_ = 0;
-  long long found_id_ = 0, found_version_ = 0, found_current_ = 0;
+  long long found_id_ = 0, found_version_ = 0, found_current_ = 0, found_removed_ = 0;
   std::string found_sha256_, found_file_, found_study_, found_kind_;
-  soci::statement lookup_, insert_, touch_;
+  soci::statement lookup_, insert_, touch_, note_sender_;
 };
 
 }  // namespace glionode::storage

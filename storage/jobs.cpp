@@ -124,7 +124,16 @@ std::optional<JobRecord> Jobs::Create(const JobRecord& job, std::int64_t expecte
   return created;
 }
 
-std::optional<JobRecord> Jobs::Claim(const std::string& owner, WallMs now, WallMs lease_until) {
+std::optional<JobRecord> Jobs::Claim(const std::string& owner, WallMs now, WallMs lease_until,
+                                     const std::vector<std::string>& resting_peers) {
+  std::string not_resting;
+  std::vector<std::string> parameters = {Text(now)};
+  for (const std::string& peer : resting_peers) {
+    not_resting += (not_resting.empty() ? "AND s.from_ae NOT IN (:p" : ", :p") +
+                   Text(static_cast<std::int64_t>(parameters.size()));
+    parameters.push_back(peer);
+  }
+  if (!not_resting.empty()) not_resting += ") ";
   std::optional<JobRecord> claimed;
   database_.Write([&](soci::session& session) {
     DropStaleJobs(session);
@@ -132,17 +141,29 @@ std::optional<JobRecord> Jobs::Claim(const std::string& owner, WallMs now, WallM
         SelectFirst<CountRow>(session,
                               "SELECT j.id FROM jobs j JOIN studies s ON s.study_uid = j.study_uid "
                               "WHERE j.state IN ('ready', 'running') AND (j.state = 'ready' OR j.lease_until <= :now) "
-                              "AND s.state IN ('ready', 'running') ORDER BY j.created_at DESC, j.id DESC LIMIT 1",
-                              {Text(now)});
+                              "AND s.state IN ('ready', 'running') " +
+                                  not_resting + "ORDER BY j.created_at DESC, j.id DESC LIMIT 1",
+                              parameters);
     if (!next) return;
     Execute(session,
-            "UPDATE jobs SET state = 'running', owner = :owner, lease_until = :lease, attempt = attempt + 1 "
-            "WHERE id = :id",
-            {owner, Text(lease_until), Text(*next)});
+            "UPDATE jobs SET state = 'running', owner = :owner, lease_until = :lease, started_at = :now, "
+            "attempt = attempt + 1 WHERE id = :id",
+            {owner, Text(lease_until), Text(now), Text(*next)});
     claimed = RequireJob(session, *next);
     SetStudyState(session, claimed->study_uid, StudyState::kRunning);
   });
   return claimed;
+}
+
+std::vector<std::pair<std::string, std::int64_t>> Jobs::StartedSince(WallMs since) const {
+  std::vector<std::pair<std::string, std::int64_t>> started;
+  database_.Read([&](soci::session& session) {
+    started = SelectAll<WordCountRow>(session,
+                                      "SELECT s.from_ae, count(*) FROM jobs j JOIN studies s ON s.study_uid = "
+                                      "j.study_uid WHERE j.started_at > :since GROUP BY s.from_ae",
+                                      {Text(since)});
+  });
+  return started;
 }
 
 bool Jobs::Renew(std::int64_t job_id, const std::string& owner, WallMs lease_until) {
@@ -225,6 +246,8 @@ ResultRecord Jobs::Finish(std::int64_t job_id, const ResultRecord& result, const
             {Text(stored.job_id), stored.study_uid, stored.input_key, Text(stored.revision), stored.decision, Text(now),
              stored.result_json});
     stored.id = LastId(session);
+    Execute(session, "UPDATE study_peers SET served_revision = :revision WHERE study_uid = :study",
+            {Text(stored.revision), stored.study_uid});
     const bool parked = study.state == StudyState::kParked;
     InsertObjects(session, stored, objects, parked ? OutboxState::kParked : OutboxState::kPending, now);
     Execute(session, "UPDATE jobs SET state = 'done', owner = '', lease_until = 0 WHERE id = :id", {Text(job_id)});

@@ -34,7 +34,11 @@ class Jobs {
   /// Study goes to running. Ready jobs whose study got another candidate image since are dropped first, and the study
   /// goes back to receiving: no report on fewer images than there are. Jobs of a study that somebody parked, ignored or
   /// failed by hand are left alone.
-  std::optional<JobRecord> Claim(const std::string& owner, WallMs now, WallMs lease_until);
+  /// Jobs of studies that came last from one of `resting_peers` wait.
+  std::optional<JobRecord> Claim(const std::string& owner, WallMs now, WallMs lease_until,
+                                 const std::vector<std::string>& resting_peers = {});
+  /// How many jobs of each peer's studies were taken since then (each counts once, when it was taken last).
+  std::vector<std::pair<std::string, std::int64_t>> StartedSince(WallMs since) const;
   /// False: the job is not this owner's any more.
   bool Renew(std::int64_t job_id, const std::string& owner, WallMs lease_until);
   /// At start: running jobs of a process that is gone become ready again (attempt stays counted). The data folder's

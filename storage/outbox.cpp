@@ -11,6 +11,18 @@ namespace {
 const std::string kOutboxColumns =
     std::string("SELECT ") + OutboxRow::kColumns + " FROM outbox b JOIN objects o ON o.id = b.object_id";
 
+struct PeerStateRow {
+  void Bind(soci::statement& statement) {
+    statement.exchange(soci::into(peer));
+    statement.exchange(soci::into(state));
+    for (long long* number : {&count, &oldest, &next}) statement.exchange(soci::into(*number));
+  }
+  PeerStateRow Take() { return *this; }
+
+  std::string peer, state;
+  long long count = 0, oldest = 0, next = 0;
+};
+
 constexpr std::int64_t kFirstDelayMs = 5000;
 constexpr std::int64_t kLongestDelayMs = 3600000;
 
@@ -216,6 +228,68 @@ void Outbox::ReplaceObject(std::int64_t id, const ObjectRecord& other, WallMs no
     Execute(session, "UPDATE outbox SET state = 'withdrawn', last_status = :why, changed_at = :now WHERE id = :id",
             {"replaced by " + other.sop_instance_uid, Text(now), Text(id)});
   });
+}
+
+int Outbox::AddReceiver(const std::string& study_uid, const std::string& peer_ae, WallMs now) {
+  std::int64_t added = 0;
+  database_.Write([&](soci::session& session) {
+    const auto result = SelectFirst<CountRow>(
+        session, "SELECT id FROM results WHERE study_uid = :study ORDER BY revision DESC LIMIT 1", {study_uid});
+    if (!result) return;
+    // What was taken back goes to nobody any more.
+    if (SelectFirst<CountRow>(session,
+                              "SELECT w.id FROM withdrawals w JOIN results r ON r.study_uid = w.study_uid WHERE "
+                              "r.id = :result AND w.revision >= r.revision LIMIT 1",
+                              {Text(*result)}))
+      return;
+    added = Execute(session,
+                    "INSERT INTO outbox (object_id, study_uid, peer_ae, state, attempts, next_try, created_at, "
+                    "changed_at, last_status) SELECT o.id, :study, :peer, 'pending', 0, :next, :created, :changed, '' "
+                    "FROM objects o WHERE o.result_id = :result AND o.kind IN ('sr', 'sc') AND NOT (o.kind = 'sr' AND "
+                    "EXISTS (SELECT 1 FROM "
+                    "objects e WHERE e.result_id = o.result_id AND e.kind = 'sr' AND e.id < o.id)) "
+                    "ON CONFLICT (object_id, peer_ae) DO NOTHING",
+                    {study_uid, peer_ae, Text(now), Text(now), Text(now), Text(*result)});
+  });
+  return static_cast<int>(added);
+}
+
+int Outbox::TakeOver(const std::string& old_ae, const std::string& new_ae, WallMs now) {
+  std::int64_t moved = 0;
+  database_.Write([&](soci::session& session) {
+    // OR IGNORE: what the new title has a row for already stays with the old one, and is not sent twice.
+    moved = Execute(session,
+                    "UPDATE OR IGNORE outbox SET peer_ae = :new, next_try = :next, changed_at = :now "
+                    "WHERE peer_ae = :old AND state IN ('pending', 'dead', 'parked')",
+                    {new_ae, Text(now), Text(now), old_ae});
+    Execute(session, "UPDATE OR IGNORE study_peers SET peer_ae = :new WHERE peer_ae = :old", {new_ae, old_ae});
+    Execute(session, "UPDATE studies SET from_ae = :new WHERE from_ae = :old", {new_ae, old_ae});
+  });
+  return static_cast<int>(moved);
+}
+
+std::vector<PeerOutbox> Outbox::ByPeer() const {
+  std::vector<PeerOutbox> peers;
+  database_.Read([&](soci::session& session) {
+    for (const PeerStateRow& row :
+         SelectAll<PeerStateRow>(session,
+                                 "SELECT peer_ae, state, count(*), min(created_at), min(next_try) FROM outbox "
+                                 "GROUP BY peer_ae, state ORDER BY peer_ae, state")) {
+      if (peers.empty() || peers.back().peer_ae != row.peer) peers.push_back({row.peer, {}, 0, 0, {}});
+      peers.back().by_state.emplace_back(row.state, row.count);
+      if (row.state != Word(OutboxState::kPending)) continue;
+      peers.back().oldest_pending = row.oldest;
+      peers.back().next_try = row.next;
+    }
+    for (PeerOutbox& peer : peers)
+      if (auto status =
+              SelectFirst<WordRow>(session,
+                                   "SELECT last_status FROM outbox WHERE peer_ae = :peer AND attempts > 0 AND "
+                                   "state IN ('pending', 'dead', 'parked') ORDER BY changed_at DESC LIMIT 1",
+                                   {peer.peer_ae}))
+        peer.last_status = *std::move(status);
+  });
+  return peers;
 }
 
 std::vector<OutboxRecord> Outbox::Page(int limit, int offset) const {

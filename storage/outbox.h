@@ -9,6 +9,15 @@
 
 namespace glionode::storage {
 
+/// How it stands with one peer.
+struct PeerOutbox {
+  std::string peer_ae;
+  std::vector<std::pair<std::string, std::int64_t>> by_state;
+  WallMs oldest_pending = 0;  ///< when the oldest row that is not sent yet was made; 0: none
+  WallMs next_try = 0;        ///< of the pending rows; 0: none
+  std::string last_status;    ///< of the pending or dead row that was tried last
+};
+
 /// What is to be sent, to whom, and how it went. Threads: any. Errors: as Database.
 class Outbox {
  public:
@@ -48,6 +57,12 @@ class Outbox {
   /// exists under its SOP Instance UID already (made for another peer) is used as it is. Error{kNotFound} for an
   /// unknown id, Error{kNotAllowed} when the row is sent or withdrawn.
   void ReplaceObject(std::int64_t id, const ObjectRecord& other, WallMs now);
+  /// The newest result of a study also goes to a peer that sent the study later: pending rows for its objects (of
+  /// several encodings of the report, the first). How many.
+  int AddReceiver(const std::string& study_uid, const std::string& peer_ae, WallMs now);
+  /// A peer has a new AE title: what was not sent to the old one goes to the new one. How many rows.
+  int TakeOver(const std::string& old_ae, const std::string& new_ae, WallMs now);
+  std::vector<PeerOutbox> ByPeer() const;
   /// Newest first.
   std::vector<OutboxRecord> Page(int limit, int offset) const;
   std::vector<OutboxRecord> OfStudy(const std::string& study_uid) const;

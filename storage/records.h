@@ -57,12 +57,14 @@ struct InstanceRecord {
   std::string header_json;  ///< opaque here (dicom::InstanceHeader)
   std::string identity;     ///< opaque comparable text; "" when the object names no patient
   bool current = true;      ///< false: another version of the same UID arrived later
+  WallMs removed_at = 0;    ///< when housekeeping removed the file; 0: it is there
   bool takes_back = false;  ///< a rejection note: adding it has its study judged anew; not stored, false when read
 };
 
 /// What the current version of an instance is made of.
 struct VersionRecord {
   std::string sha256, study_uid, from_ae;
+  bool removed = false;  ///< housekeeping has removed its file
 };
 
 struct StudyRecord {

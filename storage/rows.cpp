@@ -23,12 +23,12 @@ void BindAll(soci::statement& statement, Targets&... targets) {
 
 const char InstanceRow::kColumns[] =
     "sop_instance_uid, sop_class_uid, series_uid, study_uid, transfer_syntax_uid, file, sha256, bytes, from_ae, "
-    "received_at, kind, header_json, identity, current";
+    "received_at, kind, header_json, identity, current, removed_at";
 
 void InstanceRow::Bind(soci::statement& statement) {
   BindAll(statement, record_.sop_instance_uid, record_.sop_class_uid, record_.series_uid, record_.study_uid,
           record_.transfer_syntax_uid, record_.file, record_.sha256, bytes_, record_.from_ae, received_at_, kind_,
-          record_.header_json, record_.identity, current_);
+          record_.header_json, record_.identity, current_, removed_);
 }
 
 InstanceRecord InstanceRow::Take() {
@@ -37,6 +37,7 @@ InstanceRecord InstanceRow::Take() {
   record.received_at = received_at_;
   record.kind = Known(InstanceKindFromText(kind_), kind_);
   record.current = current_ != 0;
+  record.removed_at = removed_;
   return record;
 }
 

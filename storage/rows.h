@@ -28,7 +28,7 @@ struct InstanceRow {
  private:
   InstanceRecord record_;
   std::string kind_;
-  long long bytes_ = 0, received_at_ = 0, current_ = 0;
+  long long bytes_ = 0, received_at_ = 0, current_ = 0, removed_ = 0;
 };
 
 struct StudyRow {

@@ -20,7 +20,7 @@ class FileQuestion {
   explicit FileQuestion(soci::session& session)
       : statement_(
             (session.prepare << "SELECT version FROM instances WHERE sop_instance_uid IN (:longer, :shorter) AND "
-                                "file = :file LIMIT 1",
+                                "file = :file AND removed_at = 0 LIMIT 1",
              soci::into(version_), soci::use(longer_), soci::use(shorter_), soci::use(file_))) {}
 
   bool HasRow(const std::string& file) {
@@ -64,9 +64,12 @@ std::optional<VersionRecord> StudyIndex::FindVersion(const std::string& sop_inst
   std::optional<VersionRecord> found;
   database_.Read([&](soci::session& session) {
     VersionRecord version;
-    session << "SELECT sha256, study_uid, from_ae FROM instances WHERE sop_instance_uid = :uid AND current = 1",
+    long long removed_at = 0;
+    session
+        << "SELECT sha256, study_uid, from_ae, removed_at FROM instances WHERE sop_instance_uid = :uid AND current = 1",
         soci::use(sop_instance_uid), soci::into(version.sha256), soci::into(version.study_uid),
-        soci::into(version.from_ae);
+        soci::into(version.from_ae), soci::into(removed_at);
+    version.removed = removed_at != 0;
     if (session.got_data()) found = std::move(version);
   });
   return found;

@@ -12,6 +12,7 @@ enum class AddResult {
   kNew,         ///< first time
   kDuplicate,   ///< same bytes under a known UID: nothing changed
   kNewVersion,  ///< other bytes under a known UID: newest is current
+  kRestored,    ///< same bytes again, whose file housekeeping had removed: it is there again
   kSuperseded,  ///< an older file of the UID that the sweep found after a newer one: kept, not current, nothing touched
 };
 

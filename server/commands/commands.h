@@ -18,6 +18,7 @@ void AddInit(CLI::App& app, int& exit_code);
 void AddClassify(CLI::App& app, int& exit_code);
 void AddRoles(CLI::App& app, int& exit_code);
 void AddReport(CLI::App& app, int& exit_code);
+void AddUpkeep(CLI::App& app, int& exit_code);  ///< verify, backup, delete
 void AddWorker(CLI::App& app, int& exit_code);
 void AddPhantom(CLI::App& app, int& exit_code);
 void AddTrain(CLI::App& app, int& exit_code);
@@ -25,6 +26,8 @@ void AddEvaluate(CLI::App& app, int& exit_code);
 
 /// Runs `work` (which returns an exit code); an Error or exception is printed as one line and becomes an exit code.
 int Guarded(const std::function<int()>& work);
+/// Who calls, for the audit trail: the name of the local user.
+std::string LocalUser();
 
 /// The bundle that is used when none is named: the installed one, else the checkout's models/phantom-resnet10.
 std::string DefaultBundle();

@@ -1,8 +1,15 @@
 #include "config/error.h"
+#include "config/settings_loader.h"
+#include "server/admin_http.h"
 #include "server/commands/commands.h"
 
+#include <nlohmann/json.hpp>
+
 #include <filesystem>
+#include <fstream>
 #include <iostream>
+#include <pwd.h>
+#include <unistd.h>
 
 namespace glionode::server {
 
@@ -18,6 +25,11 @@ int Guarded(const std::function<int()>& work) {
     std::cerr << "glionode: an exception of an unknown kind\n";
   }
   return 1;
+}
+
+std::string LocalUser() {
+  const passwd* entry = getpwuid(getuid());
+  return entry ? entry->pw_name : "user " + std::to_string(getuid());
 }
 
 std::string DefaultBundle() {

@@ -1,4 +1,5 @@
 #include "config/error.h"
+#include "config/settings_loader.h"
 #include "server/commands/commands.h"
 #include "server/commands/node_client.h"
 
@@ -42,6 +43,67 @@ void PrintOutbox(const json& answer) {
                Field(row, "state") == "pending" ? When(row, "next_try") : "-", Field(row, "last_status")});
   table.Print();
   PrintPaging(answer, "outbox");
+}
+
+void PrintPeers(const json& answer) {
+  Table table({"peer", "address", "deliver", "paused", "outbox", "last answer"});
+  for (const auto& peer : answer["peers"]) {
+    std::string outbox;
+    for (const auto& [state, count] : peer["outbox"].items())
+      outbox += (outbox.empty() ? "" : ", ") + count.dump() + " " + state;
+    table.Add({Field(peer, "ae_title"),
+               peer["configured"] ? Field(peer, "host") + ":" + Field(peer, "port") : "not in the configuration",
+               Field(peer, "deliver"), peer["paused"] ? "yes" : "no", outbox.empty() ? "-" : outbox,
+               Field(peer, "last_status")});
+  }
+  table.Print();
+}
+
+/// peers: asked of the running node.
+void AddPeers(CLI::App& app, int& exit_code) {
+  auto* command = app.add_subcommand("peers", "The peers: what waits for each, and why.");
+  command->footer("Example: glionode peers --config FILE");
+  auto config = std::make_shared<std::string>();
+  auto as_json = std::make_shared<bool>(false);
+  command->add_option("--config", *config, "configuration file of the running node")->required();
+  command->add_flag("--json", *as_json, "as JSON");
+  command->callback([=, &exit_code] {
+    exit_code = Guarded([&] {
+      const json answer = Ask(*config, "GET", "/api/v1/peers");
+      if (*as_json)
+        std::cout << answer.dump(2) << "\n";
+      else
+        PrintPeers(answer);
+      return 0;
+    });
+  });
+}
+
+/// pause, resume: one peer.
+void AddPeerOrder(CLI::App& app, int& exit_code, const char* name, const char* help, bool takes_reason) {
+  auto* command = app.add_subcommand(name, help);
+  command->footer(std::string("Example: glionode ") + name + " HOSPITAL_PACS --config FILE");
+  auto config = std::make_shared<std::string>();
+  auto peer = std::make_shared<std::string>();
+  auto why = std::make_shared<std::string>();
+  command->add_option("peer", *peer, "AE title")->required();
+  if (takes_reason) command->add_option("--why", *why, "shown by `glionode peers`");
+  command->add_option("--config", *config, "configuration file of the running node")->required();
+  command->callback([=, order = std::string(name), &exit_code] {
+    exit_code = Guarded([&] {
+      bool known = false;
+      for (const PeerSettings& configured : RequireSettings(*config).peers) known |= configured.ae_title == *peer;
+      if (!known && order == "pause")
+        throw Error(ErrorCode::kUsage, *config + " has no [[peer]] with ae_title = \"" + *peer + "\"");
+      const json answer =
+          Ask(*config, "POST", "/api/v1/" + order, {{"peer", *peer}, {"why", *why}, {"user", LocalUser()}});
+      if (order == "pause")
+        std::cout << "nothing is sent to " << *peer << " until `glionode resume " << *peer << "`\n";
+      else
+        std::cout << *peer << (answer.value("was_paused", false) ? " gets its results again\n" : " was not paused\n");
+      return order == "resume" && !answer.value("was_paused", false) ? 1 : 0;
+    });
+  });
 }
 
 struct Filter {
@@ -131,6 +193,9 @@ void AddStatus(CLI::App& app, int& exit_code) {
            PrintOutbox);
 
   AddWithdraw(app, exit_code);
+  AddPeers(app, exit_code);
+  AddPeerOrder(app, exit_code, "pause", "Send nothing to a peer until it is resumed; results are made and kept.", true);
+  AddPeerOrder(app, exit_code, "resume", "Send to a paused peer again.", false);
 
   auto* retry = app.add_subcommand(
       "retry",
@@ -142,6 +207,8 @@ void AddStatus(CLI::App& app, int& exit_code) {
   auto ids = std::make_shared<std::vector<std::int64_t>>();
   retry->add_option("ids", *ids, "ids as `outbox` shows them");
   retry->add_option("--peer", *peer, "AE title: all rows of this peer that are not sent");
+  auto all = std::make_shared<bool>(false);
+  retry->add_flag("--all", *all, "with --peer: all of its rows (which is what --peer means)")->needs("--peer");
   retry->add_option("--study", *study, "Study Instance UID of a failed study");
   retry->add_option("--config", *config, "configuration file of the running node")->required();
   retry->callback([=, &exit_code] {

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace glionode::server {
@@ -13,13 +14,27 @@ namespace {
 
 constexpr int kAnswerDescriptor = 3;
 
+/// Memory of its own (RLIMIT_DATA): an address space limit would count what CUDA reserves and never uses. Beyond it
+/// allocations fail, and this process alone; without it the kernel might choose the node.
+void LimitMemory(int mib) {
+  if (mib <= 0) return;
+  const rlimit limit{static_cast<rlim_t>(mib) << 20, static_cast<rlim_t>(mib) << 20};
+  if (setrlimit(RLIMIT_DATA, &limit) != 0) throw Error(ErrorCode::kInternal, "worker: its memory cannot be limited");
+}
+
 int Work() {
   // A node that is killed takes its worker along: the job runs again at the next start, and two would share one
   // machine.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() == 1) return 1;
   const std::string text{std::istreambuf_iterator<char>(std::cin), {}};
-  const std::string answer = ToJson(DoWorkerStep(RequestFromJson(nlohmann::json::parse(text)))).dump();
+  const WorkerRequest request = RequestFromJson(nlohmann::json::parse(text));
+  LimitMemory(request.memory_limit_mib);
+  WorkerAnswer done_work = DoWorkerStep(request);
+  if (!done_work.ok && request.memory_limit_mib > 0 && done_work.error.find("alloc") != std::string::npos)
+    done_work.error += " (the worker may take " + std::to_string(request.memory_limit_mib) +
+                       " MiB of memory: [model] memory_limit_mib)";
+  const std::string answer = ToJson(done_work).dump();
   for (std::size_t done = 0; done < answer.size();) {
     const ssize_t put = write(kAnswerDescriptor, answer.data() + done, answer.size() - done);
     if (put <= 0) throw Error(ErrorCode::kInternal, "worker: the answer cannot be written to descriptor 3");

@@ -242,6 +242,41 @@ TEST_F(SettingsLoaderTest, Sources) {
   EXPECT_THAT(from("[\"10.0.0.0/10\"]"), Not(HasSubstr("admits every address")));
 }
 
+TEST_F(SettingsLoaderTest, AuditAndHousekeeping) {
+  const auto with = [this](const std::string& more) {
+    return Findings("[node]\ndata_dir=\"d\"\n[model]\nbundle=\"b\"\n" + more + "\n");
+  };
+  for (const char* good : {"udp://loghost:514", "tcp://10.0.0.1:601", "tls://[fd00::1]:6514"})
+    EXPECT_EQ(Errors(with("[audit]\nsyslog=\"" + std::string(good) + "\"")), 0) << good;
+  for (const char* bad : {"loghost", "http://loghost:80", "udp://loghost", "tcp://:601", "udp://a b:5", "udp://h:70000",
+                          "udp://h:5x", "tls://h/x:6514"})
+    EXPECT_EQ(Errors(with("[audit]\nsyslog=\"" + std::string(bad) + "\"")), 1) << bad;
+  EXPECT_EQ(Errors(with("[housekeeping]\nkeep_images_days=-1")), 1);
+  EXPECT_THAT(with("[housekeeping]\nfree_gib=1"), HasSubstr("images are refused before old ones are removed"));
+  EXPECT_EQ(Errors(with("[housekeeping]\nfree_gib=0")), 0);
+}
+
+TEST_F(SettingsLoaderTest, MemoryLimit) {
+  const auto limit = [this](const std::string& value) {
+    return Findings("[node]\ndata_dir=\"d\"\n[model]\nbundle=\"b\"\nmemory_limit_mib=" + value + "\n");
+  };
+  for (const char* good : {"0", "1024", "65536"}) EXPECT_EQ(Errors(limit(good)), 0) << good;
+  for (const char* bad : {"-1", "1", "1023", "\"2G\""}) EXPECT_EQ(Errors(limit(bad)), 1) << bad;
+}
+
+TEST_F(SettingsLoaderTest, FormerAeTitles) {
+  const auto formerly = [this](const std::string& list) {
+    return Findings(
+        "[node]\ndata_dir=\"d\"\n[model]\nbundle=\"b\"\n[[peer]]\nae_title=\"P\"\nhost=\"h\"\ndeliver=\"all\"\n"
+        "formerly=" +
+        list + "\n[[peer]]\nae_title=\"Q\"\nhost=\"h\"\ndeliver=\"all\"\n");
+  };
+  EXPECT_EQ(Errors(formerly("[\"OLD\", \"OLDER\"]")), 0);
+  for (const char* bad : {"[]", "\"OLD\"", "[1]", "[\"a name that is too long\"]"})
+    EXPECT_EQ(Errors(formerly(bad)), 1) << bad;
+  EXPECT_THAT(formerly("[\"Q\"]"), HasSubstr("has a [[peer]] of its own"));
+}
+
 TEST_F(SettingsLoaderTest, AcceptRules) {
   const auto rule = [this](const std::string& text) { return Findings(With("[[accept]]\n" + text)); };
   EXPECT_EQ(Errors(rule("SeriesDescription = \"(?i)t1.*(gd|ce)\"\nmax_age_days = 3\npeer = \"PACS\"\n")), 0);
@@ -415,6 +450,12 @@ TEST_F(ExampleTest, LoadsWithoutErrorsAndShowsTheDefaults) {
        {&ReportCodes::finding, &ReportCodes::finding_site, &ReportCodes::region, &ReportCodes::recurrence,
         &ReportCodes::necrosis, &ReportCodes::indeterminate, &ReportCodes::not_evaluable, &ReportCodes::procedure})
     EXPECT_TRUE(same(shown.codes.*code, defaults.codes.*code));
+  EXPECT_EQ(shown.model.memory_limit_mib, defaults.model.memory_limit_mib);
+  EXPECT_EQ(shown.housekeeping.keep_images_days, defaults.housekeeping.keep_images_days);
+  EXPECT_EQ(shown.housekeeping.free_gib, defaults.housekeeping.free_gib);
+  EXPECT_EQ(shown.housekeeping.keep_records_years, defaults.housekeeping.keep_records_years);
+  EXPECT_EQ(shown.audit.max_file_mib, defaults.audit.max_file_mib);
+  EXPECT_EQ(shown.audit.keep_files, defaults.audit.keep_files);
   ASSERT_EQ(shown.peers.size(), 1u);
   EXPECT_EQ(shown.peers[0].port, PeerSettings().port);
   EXPECT_EQ(shown.peers[0].sr_class, PeerSettings().sr_class);

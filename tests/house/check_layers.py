@@ -30,7 +30,7 @@ LINKS = {"spdlog": {"spdlog"}, "tomlplusplus": {"toml++"}, "SOCI": {"soci"}, "SQ
 TARGETS = {"glionode_config": "config", "glionode_storage": "storage", "glionode_dicom": "dicom",
            "glionode_volumes": "inference/volumes", "glionode_networks": "inference/networks",
            "glionode_bundles": "inference/networks", "glionode_server": "server"}
-SYSTEM = re.compile(r"^([a-z_0-9]+|(sys|netinet|arpa|linux|net)/[a-z_0-9]+\.h|(unistd|fcntl|signal|spawn|poll|netdb|errno|pthread|"
+SYSTEM = re.compile(r"^([a-z_0-9]+|(sys|netinet|arpa|linux|net)/[a-z_0-9]+\.h|(unistd|fcntl|signal|spawn|poll|pwd|netdb|errno|pthread|"
                     r"time|stdlib|string|stdio|stdint|math|dirent|termios|sched|limits|syslog|ifaddrs|malloc|dlfcn|locale|cxxabi|execinfo)\.h)$")
 TEST_LIBRARIES = {"gtest", "gmock", "benchmark"}
 LONG_FILE = 400

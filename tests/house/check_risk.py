@@ -22,6 +22,8 @@ def tests_in(text, path):
         module = os.path.basename(path)[:-len("_test.py")]
         for name in re.findall(r"^    def (test_\w+)\(self", text, re.M):
             yield f"functional.{module}.{name}"
+    elif path == "tests/chaos/CMakeLists.txt":
+        yield from re.findall(r"^add_test\(NAME (\S+)", text, re.M)
     elif path == "tests/house/CMakeLists.txt":
         yield from re.findall(r"^glionode_house_test\((\S+)", text, re.M)
     elif path == "tests/inference/networks/CMakeLists.txt":

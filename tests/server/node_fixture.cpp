@@ -45,14 +45,17 @@ NodeTest::~NodeTest() {
 }
 
 void NodeTest::Reopen() {
-  ingest_.reset(), releases_.reset(), outbox_.reset(), jobs_.reset(), index_.reset(), database_.reset(), files_.reset();
+  ingest_.reset(), releases_.reset(), peers_.reset(), outbox_.reset(), jobs_.reset(), index_.reset(), database_.reset(),
+      files_.reset();
   files_ = std::make_unique<storage::FileStore>(folder_ / "data");
   database_ = std::make_unique<storage::Database>(files_->IndexFile());
   index_ = std::make_unique<storage::StudyIndex>(*database_);
   jobs_ = std::make_unique<storage::Jobs>(*database_);
   outbox_ = std::make_unique<storage::Outbox>(*database_);
+  peers_ = std::make_unique<storage::Peers>(*database_);
   releases_ = std::make_unique<storage::Releases>(*database_);
-  ingest_ = std::make_unique<Ingest>(*files_, *index_, *jobs_, clock_, dicom::DeviceUid(files_->NodeId()), [] {});
+  ingest_ =
+      std::make_unique<Ingest>(*files_, *index_, *jobs_, *peers_, clock_, dicom::DeviceUid(files_->NodeId()), [] {});
 }
 
 std::string NodeTest::StudyUid(const std::string& name) const { return dicom::NamedUid("test|" + name); }

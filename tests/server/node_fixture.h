@@ -8,6 +8,7 @@
 #include "storage/file_store.h"
 #include "storage/jobs.h"
 #include "storage/outbox.h"
+#include "storage/peers.h"
 #include "storage/releases.h"
 #include "storage/study_index.h"
 
@@ -72,6 +73,7 @@ class NodeTest : public ::testing::Test {
   std::unique_ptr<storage::StudyIndex> index_;
   std::unique_ptr<storage::Jobs> jobs_;
   std::unique_ptr<storage::Outbox> outbox_;
+  std::unique_ptr<storage::Peers> peers_;
   std::unique_ptr<storage::Releases> releases_;
   std::unique_ptr<Ingest> ingest_;
   bool break_next_digest_ = false;  ///< the worker dies at the next digest step, once

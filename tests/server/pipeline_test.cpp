@@ -3,9 +3,7 @@
 #include "config/error.h"
 #include "dicom/header_reader.h"
 #include "dicom/sr_report.h"
-#include "node_fixture.h"
-#include "server/outbox_worker.h"
-#include "server/withdrawal.h"
+#include "pipeline_fixture.h"
 
 #include <fstream>
 
@@ -15,55 +13,6 @@ namespace {
 using storage::JobState;
 using storage::OutboxState;
 using storage::StudyState;
-
-class PipelineTest : public NodeTest {
- protected:
-  /// A study with a ready job.
-  void SetUp() override {
-    PushStudy({});
-    auto watcher = MakeWatcher(StudySettings{});
-    watcher->Tick(Bundle());
-    clock_.Advance(61);
-    ASSERT_EQ(watcher->Tick(Bundle()), 1);
-  }
-
-  std::unique_ptr<Pipeline> MakePipeline(std::function<WorkerRun(const WorkerRequest&)> evaluate,
-                                         const std::string& deliver = "all", const std::string& device = "cpu") {
-    ModelSettings model;
-    model.device = device;
-    PeerSettings peer;
-    peer.ae_title = "PACS";
-    peer.deliver = deliver;
-    auto pipeline = std::make_unique<Pipeline>(
-        Pipeline::Parts{*files_, *index_, *jobs_, *outbox_, clock_, "GLIONODE",
-                        [this, evaluate](const WorkerRequest& request, int) {
-                          requests_.push_back(request);
-                          return request.step == WorkerStep::kSelfTest ? SelfTested(request.device) : evaluate(request);
-                        }},
-        model, std::vector<PeerSettings>{peer});
-    pipeline->SelfTest();
-    return pipeline;
-  }
-
-  static WorkerRun SelfTested(const std::string& device) {
-    WorkerRun run = Answered(0);
-    run.answer.probability_of_necrosis.reset();
-    run.answer.device = device == "auto" ? "cuda:0" : device;
-    return run;
-  }
-  static WorkerRun Ended(WorkerEnd end, const std::string& text) {
-    WorkerRun run;
-    run.end = end;
-    run.text = text;
-    return run;
-  }
-  nlohmann::json Result() const { return nlohmann::json::parse(jobs_->NewestResult(StudyUid())->result_json); }
-
-  /// Of the newest result; the report first.
-  std::vector<storage::ObjectRecord> Objects() const { return jobs_->Objects(jobs_->NewestResult(StudyUid())->id); }
-
-  std::vector<WorkerRequest> requests_;
-};
 
 TEST_F(PipelineTest, AnAnswerBecomesResultObjectsAndOutboxRowsAtOnce) {
   auto pipeline = MakePipeline([](const WorkerRequest&) { return Answered(0.9); });
@@ -143,7 +92,7 @@ TEST_F(PipelineTest, AGpuThatFailsCostsNoAttempt) {
 }
 
 TEST_F(PipelineTest, ABundleThatDoesNotProveItselfEvaluatesNothing) {
-  Pipeline pipeline({*files_, *index_, *jobs_, *outbox_, clock_, "GLIONODE",
+  Pipeline pipeline({*files_, *index_, *jobs_, *outbox_, *peers_, clock_, "GLIONODE",
                      [](const WorkerRequest&, int) {
                        WorkerRun run;
                        run.end = WorkerEnd::kAnswered;
@@ -238,6 +187,51 @@ TEST_F(PipelineTest, CodesOfTheSiteStandInTheReport) {
   EXPECT_EQ(text.find("445145001"), std::string::npos) << text;
 }
 
+TEST_F(PipelineTest, APeerOverItsHourlyLimitWaitsAndOthersDoNot) {
+  PushStudy({.name = "second"});
+  PushStudy({.name = "third"});
+  auto watcher = MakeWatcher(StudySettings{});
+  watcher->Tick(Bundle());
+  clock_.Advance(61);
+  ASSERT_EQ(watcher->Tick(Bundle()), 2);
+  auto pipeline = MakePipeline([](const WorkerRequest&) { return Answered(0.9); });
+  PeerSettings slow;
+  slow.ae_title = "PACS", slow.deliver = "all", slow.max_jobs_per_hour = 2;
+  pipeline->SetPeers({slow});
+  EXPECT_TRUE(pipeline->RunOne());
+  EXPECT_TRUE(pipeline->RunOne());
+  EXPECT_FALSE(pipeline->RunOne()) << "two an hour";
+  EXPECT_EQ(index_->Find(StudyUid())->state, StudyState::kReady) << "the newest were first";
+  clock_.Advance(3601);
+  EXPECT_TRUE(pipeline->RunOne());
+}
+
+TEST_F(PipelineTest, AGpuThatHangsIsLeftForTheCpu) {
+  auto pipeline = MakePipeline(
+      [](const WorkerRequest& request) {
+        return request.device == "cpu" ? Answered(0.2) : Ended(WorkerEnd::kTimeLimit, "too long");
+      },
+      "all", "auto");
+  EXPECT_TRUE(pipeline->RunOne());
+  EXPECT_EQ(index_->Find(StudyUid())->state, StudyState::kReported);
+  EXPECT_EQ(pipeline->Counters().cpu_reruns, 1u);
+}
+
+TEST_F(PipelineTest, EveryPacsThatSentTheStudyGetsTheResultIfItMayHaveIt) {
+  for (const char* sender : {"SECOND", "SILENT"}) peers_->NoteSender(StudyUid(), sender, clock_.Wall());
+  auto pipeline = MakePipeline([](const WorkerRequest&) { return Answered(0.9); });
+  std::vector<PeerSettings> peers(4);
+  peers[0].ae_title = "PACS", peers[1].ae_title = "SECOND", peers[2].ae_title = "SILENT", peers[3].ae_title = "OTHER";
+  for (PeerSettings& peer : peers) peer.deliver = peer.ae_title == "SILENT" ? "none" : "all";
+  pipeline->SetPeers(peers);
+  pipeline->RunOne();
+  std::map<std::string, int> rows;
+  for (const auto& row : outbox_->OfStudy(StudyUid())) ++rows[row.peer_ae];
+  EXPECT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows["PACS"], rows["SECOND"]);
+  EXPECT_TRUE(peers_->LateSenders().empty());
+}
+
 TEST_F(PipelineTest, OurOwnObjectsComingBackStartNothing) {
   auto pipeline = MakePipeline([](const WorkerRequest&) { return Answered(0.9); });
   pipeline->RunOne();
@@ -250,178 +244,6 @@ TEST_F(PipelineTest, OurOwnObjectsComingBackStartNothing) {
   EXPECT_GE(own, 4);
   EXPECT_EQ(index_->Find(StudyUid())->changes, before.changes);
   EXPECT_EQ(index_->Find(StudyUid())->state, StudyState::kReported);
-}
-
-// --- the outbox worker
-
-class OutboxWorkerTest : public PipelineTest {
- protected:
-  void SetUp() override {
-    PipelineTest::SetUp();
-    MakePipeline([](const WorkerRequest&) { return Answered(0.9); })->RunOne();
-  }
-  int Send(dicom::SendResult answer, const std::string& only_class = "") {
-    OutboxWorker worker(
-        {*files_, *index_, *jobs_, *outbox_, clock_,
-         [&](const PeerSettings&, const std::vector<dicom::OutgoingObject>& objects) {
-           std::vector<dicom::SendResult> results;
-           for (const auto& object : objects) {
-             sent_.push_back(object);
-             const bool hit = only_class.empty() || object.sop_class_uid == only_class;
-             results.push_back(hit ? answer : dicom::SendResult{dicom::SendOutcome::kSent, 0, "stored"});
-           }
-           return results;
-         },
-         [] { return true; }},
-        {});
-    PeerSettings peer;
-    peer.ae_title = "PACS";
-    return worker.SendDue(peer);
-  }
-  WithdrawalDone TakeBack(dicom::RejectionReason reason = dicom::RejectionReason::kQuality) {
-    return Withdraw({*files_, *index_, *jobs_, *outbox_, clock_.Wall(), "test"}, {StudyUid(), reason, "a test"});
-  }
-  std::vector<dicom::OutgoingObject> sent_;
-};
-
-TEST_F(OutboxWorkerTest, WhatIsStoredIsSentOnce) {
-  EXPECT_GE(Send({dicom::SendOutcome::kSent, 0, "stored"}), 2);
-  EXPECT_EQ(Send({dicom::SendOutcome::kSent, 0, "stored"}), 0);
-  for (const auto& row : outbox_->OfStudy(StudyUid())) EXPECT_EQ(row.state, OutboxState::kSent);
-}
-
-TEST_F(OutboxWorkerTest, ATransientRefusalIsTriedAgainLaterWithTheSameUid) {
-  const int rows = Send({dicom::SendOutcome::kTransient, 0xA700, "out of resources"});
-  EXPECT_EQ(Send({dicom::SendOutcome::kSent, 0, "stored"}), 0);
-  clock_.Advance(3600);
-  EXPECT_EQ(Send({dicom::SendOutcome::kSent, 0, "stored"}), rows);
-  ASSERT_EQ(sent_.size(), 2 * static_cast<std::size_t>(rows));
-  for (int i = 0; i < rows; ++i) EXPECT_EQ(sent_[i].sop_instance_uid, sent_[i + rows].sop_instance_uid);
-}
-
-TEST_F(OutboxWorkerTest, APermanentRefusalIsDeadUntilAPersonRetries) {
-  const int rows = Send({dicom::SendOutcome::kPermanent, 0xC000, "cannot understand"});
-  clock_.Advance(1e6);
-  EXPECT_EQ(Send({dicom::SendOutcome::kSent, 0, "stored"}), 0);
-  EXPECT_EQ(outbox_->RetryPeer("PACS", clock_.Wall()), rows);
-  EXPECT_EQ(Send({dicom::SendOutcome::kSent, 0, "stored"}), rows);
-}
-
-TEST_F(OutboxWorkerTest, AnIdentityConflictParksTheStudy) {
-  Send({dicom::SendOutcome::kIdentity, 0xA778, "patient differs"});
-  EXPECT_EQ(index_->Find(StudyUid())->state, StudyState::kParked);
-  clock_.Advance(1e6);
-  EXPECT_EQ(Send({dicom::SendOutcome::kSent, 0, "stored"}), 0);
-}
-
-TEST_F(OutboxWorkerTest, APeerWithoutTheReportsClassGetsTheNextOne) {
-  const std::string best = dicom::SrClassUid(dicom::SrClass::kComprehensive3D);
-  Send({dicom::SendOutcome::kNoContext, 0xFFFF, "no context"}, best);
-  sent_.clear();
-  EXPECT_EQ(Send({dicom::SendOutcome::kSent, 0, "stored"}), 1);
-  ASSERT_EQ(sent_.size(), 1u);
-  EXPECT_EQ(sent_[0].sop_class_uid, dicom::SrClassUid(dicom::SrClass::kComprehensive));
-  EXPECT_TRUE(std::filesystem::exists(sent_[0].file));
-  EXPECT_EQ(Send({dicom::SendOutcome::kSent, 0, "stored"}), 0);
-}
-
-TEST_F(OutboxWorkerTest, AReportUnderAnotherIdentityIsNotSent) {
-  PushStudy({.patient_id = "MERGED"});
-  EXPECT_GT(Send({dicom::SendOutcome::kSent, 0, "stored"}), 0);
-  EXPECT_TRUE(sent_.empty());
-  for (const auto& row : outbox_->OfStudy(StudyUid())) EXPECT_EQ(row.state, OutboxState::kWithdrawn);
-}
-
-TEST_F(OutboxWorkerTest, AReportWaitsWhileTheImagesNameTwoPatients) {
-  PushStudy({.patient_id = "MERGED", .roles = {"t2"}});
-  Send({dicom::SendOutcome::kSent, 0, "stored"});
-  EXPECT_TRUE(sent_.empty());
-  for (const auto& row : outbox_->OfStudy(StudyUid())) {
-    EXPECT_EQ(row.state, OutboxState::kPending);
-    EXPECT_EQ(row.attempts, 0);
-  }
-  PushStudy({.roles = {"t2"}});
-  clock_.Advance(6);
-  Send({dicom::SendOutcome::kSent, 0, "stored"});
-  EXPECT_FALSE(sent_.empty());
-}
-
-TEST_F(OutboxWorkerTest, TheClassThatAPeerTookIsEncodedNextTime) {
-  const std::string best = dicom::SrClassUid(dicom::SrClass::kComprehensive3D);
-  Send({dicom::SendOutcome::kNoContext, 0xFFFF, "no context"}, best);
-  EXPECT_FALSE(outbox_->AcceptedSrClass("PACS"));
-  Send({dicom::SendOutcome::kSent, 0, "stored"});
-  EXPECT_EQ(outbox_->AcceptedSrClass("PACS"), dicom::SrClassUid(dicom::SrClass::kComprehensive));
-  PushStudy({.roles = {"t2"}, .content = "b"});
-  auto watcher = MakeWatcher(StudySettings{});
-  watcher->Tick(Bundle());
-  clock_.Advance(61);
-  ASSERT_EQ(watcher->Tick(Bundle()), 1);
-  MakePipeline([](const WorkerRequest&) { return Answered(0.9); })->RunOne();
-  EXPECT_EQ(Objects()[0].sop_class_uid, dicom::SrClassUid(dicom::SrClass::kComprehensive));
-}
-
-TEST_F(OutboxWorkerTest, AWithdrawalRejectsWhatThePeerHasAndNothingElse) {
-  Send({dicom::SendOutcome::kTransient, 0xA700, "out of resources"}, "1.2.840.10008.5.1.4.1.1.7");
-  const auto before = outbox_->OfStudy(StudyUid());
-  sent_.clear();
-  const WithdrawalDone done = TakeBack(dicom::RejectionReason::kPatientSafety);
-  EXPECT_EQ(done.peers, std::vector<std::string>{"PACS"});
-  EXPECT_EQ(done.unsent, static_cast<int>(before.size()) - 1);
-  clock_.Advance(1e6);
-  EXPECT_EQ(Send({dicom::SendOutcome::kSent, 0, "stored"}), 1);
-  ASSERT_EQ(sent_.size(), 1u);
-  EXPECT_EQ(sent_[0].sop_class_uid, dicom::kKeyObjectClass);
-  const auto note = dicom::ReadHeader(sent_[0].file);
-  EXPECT_EQ(note.study_uid, StudyUid());
-  EXPECT_EQ(note.Attribute("PatientID"), "P1");
-  // The report was taken, and of the captures it is not known: the tries were answered, or the answer was lost.
-  EXPECT_EQ(note.rejected_instances.size(), before.size());
-  EXPECT_THROW(TakeBack(), Error);
-  EXPECT_EQ(outbox_->Withdrawals(StudyUid()).at(0).reason, "patient-safety");
-}
-
-TEST_F(OutboxWorkerTest, AReportThatNeverLeftNeedsNoNote) {
-  const auto rows = outbox_->OfStudy(StudyUid()).size();
-  const WithdrawalDone done = TakeBack();
-  EXPECT_TRUE(done.peers.empty());
-  EXPECT_EQ(done.unsent, static_cast<int>(rows));
-  EXPECT_EQ(Send({dicom::SendOutcome::kSent, 0, "stored"}), 0);
-  EXPECT_EQ(outbox_->OfStudy(StudyUid()).size(), rows);
-}
-
-TEST_F(OutboxWorkerTest, OurOwnNoteComingBackStartsNothing) {
-  Send({dicom::SendOutcome::kSent, 0, "stored"});
-  TakeBack();
-  Send({dicom::SendOutcome::kSent, 0, "stored"});
-  const auto before = *index_->Find(StudyUid());
-  Push(sent_.back().file);
-  EXPECT_EQ(index_->Find(StudyUid())->changes, before.changes);
-}
-
-TEST_F(OutboxWorkerTest, NothingIsTakenBackWhileItIsOnItsWay) {
-  std::string refusal;
-  OutboxWorker* self = nullptr;
-  OutboxWorker worker(
-      {*files_, *index_, *jobs_, *outbox_, clock_,
-       [&](const PeerSettings&, const std::vector<dicom::OutgoingObject>& objects) {
-         try {
-           self->WithoutSending(StudyUid(), [] {});
-         } catch (const Error& e) {
-           refusal = e.what();
-         }
-         return std::vector<dicom::SendResult>(objects.size(), {dicom::SendOutcome::kSent, 0, "stored"});
-       },
-       [] { return true; }},
-      {});
-  self = &worker;
-  PeerSettings peer;
-  peer.ae_title = "PACS";
-  worker.SendDue(peer);
-  EXPECT_NE(refusal.find("is being sent just now"), std::string::npos);
-  bool ran = false;
-  worker.WithoutSending(StudyUid(), [&] { ran = true; });
-  EXPECT_TRUE(ran);
 }
 
 }  // namespace

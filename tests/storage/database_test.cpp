@@ -180,98 +180,6 @@ TEST_F(DatabaseTest, EverythingIsThereAfterReopening) {
   EXPECT_TRUE(jobs_->ResultByKey("key"));
 }
 
-/// Migrations with one step more than the program has, on an index that it made.
-class MigrationTest : public IndexTest {
- protected:
-  int MigrateWith(const std::string& second) {
-    auto migrations = std::vector<Migration>(BuiltInMigrations().begin(), BuiltInMigrations().end());
-    migrations.push_back({next_, second});
-    soci::session session(soci::sqlite3, "dbname=" + file_.string());
-    return Migrate(session, file_, migrations);
-  }
-  int Version() {
-    soci::session session(soci::sqlite3, "dbname=" + file_.string());
-    return std::stoi(Pragma(session, "user_version"));
-  }
-  static inline const int kHead = BuiltInMigrations().back().version;
-  const fs::path file_ = folder_.Path() / "index.sqlite";
-  const int next_ = BuiltInMigrations().back().version + 1;
-};
-
-TEST_F(MigrationTest, AnIndexInUseIsCopiedAndThenMigrated) {
-  index_->Add(Image("1.1"));
-  database_.reset();
-  EXPECT_EQ(MigrateWith("ALTER TABLE studies ADD COLUMN more TEXT NOT NULL DEFAULT 'x'; CREATE TABLE t (a TEXT);"),
-            next_);
-  EXPECT_EQ(Version(), next_);
-  {
-    soci::session session(soci::sqlite3, "dbname=" + file_.string());
-    std::string more;
-    session << "SELECT more FROM studies WHERE study_uid = '1.2'", soci::into(more);
-    EXPECT_EQ(more, "x");
-  }
-  const fs::path copy = file_.string() + ".before-schema-" + std::to_string(next_);
-  ASSERT_TRUE(fs::exists(copy));
-  Database before(copy);
-  EXPECT_EQ(before.SchemaVersion(), next_ - 1);
-  EXPECT_EQ(StudyIndex(before).Counts().instances, 1);
-  EXPECT_FALSE(fs::exists(copy.string() + ".partial"));
-}
-
-TEST_F(MigrationTest, AFailedMigrationLeavesTheIndexAsItWas) {
-  index_->Add(Image("1.1"));
-  database_.reset();
-  for (int time = 0; time < 2; ++time)
-    EXPECT_ANY_THROW(MigrateWith("CREATE TABLE t (a TEXT); ALTER TABLE nonsense ADD COLUMN b TEXT;"));
-  EXPECT_EQ(Version(), next_ - 1);
-  Open();
-  EXPECT_EQ(index_->Counts().instances, 1);
-  const std::string copy = file_.string() + ".before-schema-" + std::to_string(next_);
-  EXPECT_TRUE(fs::exists(copy));
-  EXPECT_TRUE(fs::exists(copy + ".1")) << "copies are not overwritten";
-}
-
-TEST_F(MigrationTest, ObjectsAndOutboxOfSchema1KeepTheirPlaces) {
-  const fs::path old = folder_.Path() / "old.sqlite";
-  {
-    soci::session session(soci::sqlite3, "dbname=" + old.string());
-    Migrate(session, old, BuiltInMigrations().first(1));
-    for (const char* sql :
-         {"INSERT INTO studies VALUES ('1.2', 'reported', 'P', 0, 0, 1, '', 1, 1, 1)",
-          "INSERT INTO jobs (study_uid, input_key, revision, state, attempt, owner, lease_until, last_error, "
-          "created_at, "
-          "inputs_json) VALUES ('1.2', 'k', 1, 'done', 1, '', 0, '', 0, '{}')",
-          "INSERT INTO results (job_id, study_uid, input_key, revision, decision, created_at, result_json) VALUES "
-          "(1, '1.2', 'k', 1, 'necrosis', 0, '{}')",
-          "INSERT INTO objects VALUES (7, 1, '1.9', '1.9.7', '1.8', 'results/a', 'h', 'sr')",
-          "INSERT INTO outbox VALUES (3, 7, '1.2', 'P', 'pending', 0, 0, 0, 0, '')"})
-      session << sql;
-  }
-  Database database(old);
-  const auto rows = Outbox(database).OfStudy("1.2");
-  ASSERT_EQ(rows.size(), 1u);
-  EXPECT_EQ(rows[0].id, 3);
-  EXPECT_EQ(rows[0].object.id, 7);
-  EXPECT_EQ(rows[0].object.sop_instance_uid, "1.9.7");
-  int broken = 0;
-  soci::session session(soci::sqlite3, "dbname=" + old.string());
-  session << "SELECT count(*) FROM pragma_foreign_key_check", soci::into(broken);
-  EXPECT_EQ(broken, 0);
-}
-
-TEST_F(MigrationTest, ANewIndexNeedsNoCopy) {
-  database_.reset();
-  const fs::path fresh = folder_.Path() / "fresh";
-  fs::create_directories(fresh);
-  Database database(fresh / "index.sqlite");
-  for (const std::string& name : Names(fresh)) EXPECT_THAT(name, Not(HasSubstr("before-schema")));
-}
-
-TEST_F(MigrationTest, NumbersRiseByOne) {
-  int expected = 1;
-  for (const Migration& migration : BuiltInMigrations()) EXPECT_EQ(migration.version, expected++);
-}
-
 /// The questions that are asked all the time must be answered by an index, not by reading a table.
 TEST_F(DatabaseTest, FrequentQuestionsDoNotReadWholeTables) {
   const char* questions[] = {
@@ -286,6 +194,7 @@ TEST_F(DatabaseTest, FrequentQuestionsDoNotReadWholeTables) {
       "SELECT next_try FROM outbox WHERE state = 'pending' ORDER BY next_try LIMIT 1",
       "SELECT id FROM outbox WHERE study_uid = 'x'",
       "SELECT id FROM results WHERE input_key = 'x'",
+      "SELECT peer_ae FROM study_peers WHERE study_uid = 'x'",
       "SELECT count(*) FROM jobs WHERE state IN ('ready', 'running') AND state = 'ready'",
       "SELECT j.id FROM jobs j JOIN studies s ON s.study_uid = j.study_uid WHERE j.state IN ('ready', 'running') AND "
       "s.state IN ('ready', 'running') ORDER BY j.created_at DESC, j.id DESC LIMIT 1",

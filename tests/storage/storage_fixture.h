@@ -2,6 +2,7 @@
 #include "storage/database.h"
 #include "storage/jobs.h"
 #include "storage/outbox.h"
+#include "storage/peers.h"
 #include "storage/study_index.h"
 
 #include <gtest/gtest.h>
@@ -39,6 +40,7 @@ class IndexTest : public ::testing::Test {
     index_ = std::make_unique<StudyIndex>(*database_);
     jobs_ = std::make_unique<Jobs>(*database_);
     outbox_ = std::make_unique<Outbox>(*database_);
+    peers_ = std::make_unique<Peers>(*database_);
   }
   /// As after a restart.
   void Reopen() {
@@ -112,6 +114,7 @@ class IndexTest : public ::testing::Test {
   std::unique_ptr<StudyIndex> index_;
   std::unique_ptr<Jobs> jobs_;
   std::unique_ptr<Outbox> outbox_;
+  std::unique_ptr<Peers> peers_;
 };
 
 }  // namespace glionode::storage

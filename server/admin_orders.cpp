@@ -1,0 +1,77 @@
+// What an administrator orders of the running node: App's side of `glionode pause`, `resume` and the like.
+#include "config/error.h"
+#include "config/log.h"
+#include "server/app.h"
+#include "storage/inventory.h"
+
+namespace glionode::server {
+
+using nlohmann::json;
+
+namespace {
+
+std::string Required(const json& body, const char* key) {
+  if (const auto found = body.find(key);
+      found != body.end() && found->is_string() && !found->get<std::string>().empty())
+    return *found;
+  throw Error(ErrorCode::kUsage, std::string("expected \"") + key + "\" with a text");
+}
+
+}  // namespace
+
+json App::Do(const std::string& action, const json& body) {
+  if (action == "pause") {
+    const std::string peer = Required(body, "peer");
+    peers_.Pause(peer, body.value("why", ""), clock_.Wall());
+    LogInfo("app", "nothing is sent to " + peer + " until it is resumed");
+    AuditOrder("sending to " + peer + " was paused", body);
+    return {{"peer", peer}, {"paused", true}};
+  }
+  if (action == "resume") {
+    const std::string peer = Required(body, "peer");
+    const bool was = peers_.Resume(peer);
+    if (was) LogInfo("app", peer + " gets its results again");
+    sender_->Wake();
+    AuditOrder("sending to " + peer + " was resumed", body);
+    return {{"peer", peer}, {"paused", false}, {"was_paused", was}};
+  }
+  if (action == "delete") return Delete(body);
+  if (action == "verify") {
+    if (body.value("start", false)) verifier_.Start();
+    const VerifyProgress progress = verifier_.Progress();
+    return {{"running", progress.running}, {"ended", progress.ended}, {"checked", progress.checked},
+            {"total", progress.total},     {"bad", progress.bad},     {"problems", progress.problems}};
+  }
+  if (action == "backup") {
+    const std::filesystem::path file = Required(body, "file");
+    if (!file.is_absolute()) throw Error(ErrorCode::kUsage, "\"file\" must be an absolute path");
+    storage::CopyIndex(files_.IndexFile(), file);
+    AuditOrder("the index was copied to " + file.string(), body);
+    return {{"file", file.string()}};
+  }
+  throw Error(ErrorCode::kNotFound, "no such order: " + action);
+}
+
+json App::Delete(const json& body) {
+  const std::string who = body.value("user", "administrator"), why = body.value("why", "");
+  std::vector<std::string> studies;
+  if (body.contains("patient_id"))
+    studies = removals_.StudiesByIdentity(Required(body, "patient_id") + "\n");
+  else
+    studies = {Required(body, "study_uid")};
+  if (studies.empty()) throw Error(ErrorCode::kNotFound, "there is no study of this patient");
+  std::int64_t files = 0;
+  for (const std::string& study : studies) files += housekeeping_.DeleteStudy(study, why, who);
+  return {{"studies", studies}, {"images", files}};
+}
+
+void App::AuditOrder(const std::string& text, const json& body, const std::string& study_uid) {
+  AuditEvent event;
+  event.kind = AuditKind::kRestrictedFunction;
+  event.user = body.value("user", "administrator");
+  event.text = text;
+  event.study_uid = study_uid;
+  audit_.Write(std::move(event));
+}
+
+}  // namespace glionode::server
