@@ -135,6 +135,11 @@ std::string OptionsBesideDefaults(const TrainCommand& command) {
     text += " --sequences ";
     for (std::size_t i = 0; i < command.sequences.size(); ++i) text += (i ? "," : "") + command.sequences[i];
   }
+  if (command.field_of_view > 0) {
+    char edge[32];
+    std::snprintf(edge, sizeof edge, " --field-of-view %g", command.field_of_view);
+    text += edge;
+  }
   if (now.repeats != plain.repeats) text += " --repeats " + std::to_string(now.repeats);
   if (now.loss != plain.loss) text += " --loss " + now.loss;
   if (now.balance != plain.balance) text += " --balance " + now.balance;
