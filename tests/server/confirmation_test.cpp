@@ -30,7 +30,7 @@ class ConfirmationTest : public NodeTest {
     watcher->Tick(Bundle());
     clock_.Advance(settings.quiet_seconds + 1);
     watcher->Tick(Bundle());
-    Pipeline pipeline({*files_, *index_, *jobs_, clock_, "GLIONODE",
+    Pipeline pipeline({*files_, *index_, *jobs_, *outbox_, clock_, "GLIONODE",
                        [](const WorkerRequest& request, int) {
                          WorkerRun run = Answered(0.9);
                          if (request.step == WorkerStep::kSelfTest) run.answer.probability_of_necrosis.reset();
@@ -71,7 +71,7 @@ class ConfirmationTest : public NodeTest {
   }
   void Send() {
     OutboxWorker worker(
-        {*files_, *index_, *outbox_, clock_,
+        {*files_, *index_, *jobs_, *outbox_, clock_,
          [&](const PeerSettings&, const std::vector<dicom::OutgoingObject>& objects) {
            for (const auto& object : objects) sent_.push_back(object.sop_instance_uid);
            return std::vector<dicom::SendResult>(objects.size(), {dicom::SendOutcome::kSent, 0, "stored"});
