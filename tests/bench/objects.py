@@ -48,7 +48,8 @@ def measure(study, folder, binary, runs):
 
 def main():
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    subprocess.run(["cmake", "--build", "build/release", "--target", "glionode"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    if "GLIONODE_BINARY" not in os.environ:
+        subprocess.run(["cmake", "--build", "build/release", "--target", "glionode"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     from node import BINARY
     with tempfile.TemporaryDirectory(prefix="glionode-bench-") as folder:
         phantom = make_phantom(os.path.join(folder, "phantom"), 91)[0]

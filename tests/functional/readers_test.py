@@ -88,8 +88,9 @@ class Readers(FunctionalCase):
             head, pixels = picture.split(b"ENDHDR\n", 1)
             self.assertIn(b"WIDTH 1024\nHEIGHT 1024\nDEPTH 3", head)
             with open(file, "rb") as stored:
-                self.assertEqual(pixels, stored.read()[-len(pixels):], f"Orthanc shows another picture than {file}")
-            self.assertEqual(pacs.file(instance), open(file, "rb").read())
+                ours = stored.read()
+            self.assertEqual(pixels, ours[-len(pixels):], f"Orthanc shows another picture than {file}")
+            self.assertEqual(pacs.file(instance), ours)
 
     def check_dcmqrscp(self, report, captures):
         archive, port = os.path.join(self.folder, "archive"), free_port()

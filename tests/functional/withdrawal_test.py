@@ -41,7 +41,7 @@ class Withdrawal(FunctionalCase):
         path = os.path.join(self.folder, "ko.dcm")
         with open(path, "wb") as file:
             file.write(pacs.file(note[0]))
-        said = tool("dsrdump", path).stdout
+        said = tool("dsrdump", "+Pl", path).stdout
         self.assertIn("Rejected for Patient Safety Reasons", said)
         self.assertIn("wrong bundle", said)
         dump = tool("dcmdump", "+L", path).stdout
