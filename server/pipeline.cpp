@@ -292,13 +292,13 @@ void Pipeline::Finish(const storage::JobRecord& job, const StudyInputs& inputs, 
   record.input_key = job.input_key;
   record.revision = job.revision;
   record.result_json = ReadFile(parts_.files.Root() / folder / "result.json");
-  const nlohmann::json written = nlohmann::json::parse(record.result_json);
-  record.decision = written.at("decision");
+  const nlohmann::json result_json = nlohmann::json::parse(record.result_json);
+  record.decision = result_json.at("decision");
   record.created_at = context.now;  // what the report prints
   parts_.jobs.Finish(job.id, record, ObjectsOf(parts_.files.Root(), folder, delivery.receivers, delivery.report),
                      context.now);
   LogInfo("pipeline", "study " + job.study_uid + " revision " + std::to_string(job.revision) + ": " + record.decision);
-  statistics_.Add(written);
+  statistics_.Add(result_json);
   const std::lock_guard lock(mutex_);
   ++counters_.jobs_done;
 }

@@ -10,7 +10,7 @@
 namespace glionode::volumes {
 namespace {
 
-constexpr double kFieldSpacing = 12.0;  ///< coil fields change over tens of mm, and N4 takes time by the point
+constexpr double kFieldSpacing = 10.0;  ///< coil fields change over tens of mm
 constexpr float kFloor = 1e-3F;         ///< share of the mean: N4 takes logarithms
 /// Only tissue has a say: the logarithms of air and bone are outliers that hold the field back.
 constexpr float kTissueFrom = 0.4F;

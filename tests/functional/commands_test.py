@@ -7,7 +7,7 @@ import shutil
 
 import dicom_tools
 from case import FunctionalCase, main
-from node import BINARY, ROOT, run
+from node import BINARY, BUNDLE, ROOT, run
 
 
 class Commands(FunctionalCase):

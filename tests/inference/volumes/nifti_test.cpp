@@ -8,7 +8,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <limits>
 #include <string>
 #include <unistd.h>
 #include <vector>
@@ -103,10 +102,7 @@ TEST_F(Nifti, WhatIsNoVolumeIsRefused) {
   NiftiFile four;
   four.dim = {4, 4, 3, 1, 2, 1, 1, 1};
   EXPECT_THAT(Complaint(four.Bytes()), HasSubstr("more than three dimensions"));
-  NiftiFile broken;
-  broken.values[5] = std::numeric_limits<float>::infinity();
-  EXPECT_THAT(Complaint(broken.Bytes()), HasSubstr("not finite"));
-  EXPECT_NE(Complaint(NiftiFile().Bytes().substr(0, 380)), "") << "cut off";
+  EXPECT_THAT(Complaint(NiftiFile().Bytes().substr(0, 380)), HasSubstr("is cut off"));
 }
 
 }  // namespace
