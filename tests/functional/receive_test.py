@@ -247,7 +247,7 @@ class Receive(FunctionalCase):
                         pass
             self.assertLess(sent, 30, "it would have gone on")
             caller.close()
-        self.assertIn('glionode_refusals_total{reason="timeout"} 2', server.request("/metrics")[1])
+        wait_for("both time-outs to be counted", lambda: 'glionode_refusals_total{reason="timeout"} 2' in server.request("/metrics")[1], 30)
         self.assert_serving(server)
 
     def test_hostile_messages_cost_their_sender_alone(self):
