@@ -138,8 +138,9 @@ NetworkInput Preprocess(const std::map<Role, Volume>& volumes, const std::vector
 
   const Role reference_role =
       std::find(roles.begin(), roles.end(), Role::kT1ce) != roles.end() ? Role::kT1ce : roles.front();
-  // In plane to about the grid's own resolution first: later sampling is linear and would alias.
-  const double in_plane = std::max(1.0, spec.spacing_mm);
+  // In plane to about the grid's own resolution first: later sampling is linear and would alias. Not beyond 3 mm: then
+  // small parts of a head cannot be told from those of another (LocalAgreement).
+  const double in_plane = std::clamp(spec.spacing_mm, 1.0, 3.0);
   std::map<Role, Volume> reduced;
   for (Role role : roles) reduced[role] = Reduce(volumes.at(role), in_plane);
   const Volume& reference = reduced.at(reference_role);
