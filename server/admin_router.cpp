@@ -137,6 +137,16 @@ json CheckedFields(const std::vector<ApiField>& fields, const json& given, const
   return checked;
 }
 
+/// Texts that are no UTF-8 cannot be written as JSON and name nothing here.
+bool IsUtf8(const json& value) {
+  try {
+    (void)value.dump();
+    return true;
+  } catch (const json::exception&) {
+    return false;
+  }
+}
+
 /// "a=1&b=x", with each value as its field's type.
 json ParseQuery(std::string_view text, const std::vector<ApiField>& fields) {
   json given = json::object();
@@ -147,6 +157,7 @@ json ParseQuery(std::string_view text, const std::vector<ApiField>& fields) {
     if (pair.empty()) continue;
     const auto equals = std::min(pair.find('='), pair.size());
     const std::string name = Decoded(pair.substr(0, equals));
+    if (!IsUtf8(name)) throw Error(ErrorCode::kUsage, "the name of a parameter is no UTF-8");
     const std::string value = equals == pair.size() ? std::string() : Decoded(pair.substr(equals + 1));
     const auto field =
         std::find_if(fields.begin(), fields.end(), [&](const auto& known) { return known.name == name; });
@@ -156,16 +167,6 @@ json ParseQuery(std::string_view text, const std::vector<ApiField>& fields) {
     if (!parsed.is_discarded()) given[name] = parsed;
   }
   return given;
-}
-
-/// Texts that are no UTF-8 cannot be written as JSON and name nothing here.
-bool IsUtf8(const json& value) {
-  try {
-    (void)value.dump();
-    return true;
-  } catch (const json::exception&) {
-    return false;
-  }
 }
 
 }  // namespace

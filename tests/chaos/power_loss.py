@@ -73,6 +73,8 @@ def look(folder, pacs, study, data, told, number, pictures):
     node.sections["node"]["data_dir"] = data
     try:
         node.start()
+        # What was acknowledged and has no row yet gets one beside reception.
+        wait_for("the sweep", lambda: node.get("/api/v1/status").get("sweep") == "done", 60)
         record_of = node.study(study.uid)
         if told and (not record_of or node.get(f"/api/v1/studies/{study.uid}")["instances"] < len(told)):
             mistakes.append(f"{len(told)} instances were acknowledged; the node knows of {record_of}")
