@@ -212,6 +212,7 @@ void AddStatus(CLI::App& app, int& exit_code) {
   retry->add_option("--study", *study, "Study Instance UID of a failed study");
   retry->add_option("--config", *config, "configuration file of the running node")->required();
   retry->callback([=, &exit_code] {
+    (void)all;  // keeps what the flag is written to
     exit_code = Guarded([&] {
       if (!ids->empty() + !peer->empty() + !study->empty() != 1)
         throw Error(ErrorCode::kUsage, "retry: name ids, --peer or --study, one of the three");
