@@ -63,7 +63,7 @@ class Page(FunctionalCase):
               names.push(await page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.innerText));
             }
             return names;""")
-        self.assertEqual(seen[:7], ["To the content", "Overview", "Studies", "Outbox", "Peers", "Problems", "Echo HOSPITAL"])
+        self.assertEqual(seen[:8], ["To the content", "Overview", "Studies", "Outbox", "Peers", "Problems", "Figures", "Echo HOSPITAL"])
         weight = self.browser.run("""
             let bytes = 0;
             for (const path of ['/', '/page.css', '/page.js', '/htm-preact.js'])
