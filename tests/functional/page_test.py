@@ -128,11 +128,6 @@ class Page(FunctionalCase):
         self.assertRegex(self.browser.run("return await page.locator('p.notice.bad').innerText();"), "(?i)refused|nobody|connect")
         self.good()
         self.browser.picture("echo-failed")
-        pacs = Process("storescp", ["storescp", "-od", self.folder, str(port)], self.folder)
-        self.addCleanup(pacs.stop)
-        wait_for("the PACS", lambda: echo(port)[0], 30, alive=pacs.require_running)
-        self.browser.run("await page.getByRole('button', { name: 'Echo HOSPITAL' }).click();")
-        self.browser.see("answered", "p.notice")
         # By keyboard alone: to the outbox, to the first Retry, press it.
         self.open(server, "outbox")
         self.browser.see("pending", "td")
@@ -143,6 +138,13 @@ class Page(FunctionalCase):
             }
             await page.keyboard.press('Enter');""")
         self.browser.see("It is sent again now", "p.notice")
+        pacs = Process("storescp", ["storescp", "-od", self.folder, str(port)], self.folder)
+        self.addCleanup(pacs.stop)
+        wait_for("the PACS", lambda: echo(port)[0], 30, alive=pacs.require_running)
+        self.open(server, "peers")
+        self.browser.run("await page.getByRole('button', { name: 'Echo HOSPITAL' }).click();")
+        self.browser.see("answered", "p.notice")
+        self.open(server, "outbox")
         self.browser.see("sent", "td")
         self.good()
 
