@@ -22,12 +22,14 @@ std::vector<std::string> LinesStarting(const std::string& text, const std::strin
 }
 
 /// Warnings of dciodvfy that are neither the tool's own age (its dictionary of 2022 does not know DeviceUID in
-/// ContributingEquipmentSequence, CP 1925) nor the images' own: their patient's name is copied as it is.
+/// ContributingEquipmentSequence, CP 1925) nor the images' own: their patient's name is copied as it is, nor
+/// our private coding scheme (PS3.16 8.2), which no tool can know.
 std::vector<std::string> Avoidable(const std::string& text) {
   std::vector<std::string> lines;
   for (const std::string& line : LinesStarting(text, "Warning"))
     if (line.find("ContributingEquipmentSequence(0018,a001)[1]/DeviceUID(0018,1002)") == std::string::npos &&
-        line.find("PatientName(0010,0010)[1]> - Value dubious for this VR") == std::string::npos)
+        line.find("PatientName(0010,0010)[1]> - Value dubious for this VR") == std::string::npos &&
+        line.find("Unrecognized defined term = <99GLIONODE>") == std::string::npos)
       lines.push_back(line);
   return lines;
 }
