@@ -2,6 +2,7 @@
 
 #include "config/error.h"
 #include "dicom/ascii_text.h"
+#include "dicom/document_file.h"
 #include "dicom/source_context.h"
 #include "dicom/uid.h"
 
@@ -94,20 +95,11 @@ EncodedObject WriteRejectionNote(const RejectionNote& note, const std::filesyste
                                                                   rejected.sop_instance_uid.c_str()),
           "list " + rejected.sop_instance_uid + " as evidence");
 
-  DcmFileFormat output;
-  DcmDataset& dataset = *output.getDataset();
-  Check(document.write(dataset), "encode it");
-  source.CopyPatientAndStudy(dataset);
-  source.CopyRequests(dataset);
   OwnObject own;
-  own.sop_class_uid = object.sop_class_uid;
-  own.sop_instance_uid = object.sop_instance_uid;
-  own.series_uid = object.series_uid;
   own.modality = "KO";
   own.series_description = "AI glioma report withdrawn, NOT FOR CLINICAL USE";
   own.series_number = 9003;
-  PutOwnAttributes(dataset, MakerOf(note), own);
-  SaveObject(output, file);
+  SaveDocument(document, source, MakerOf(note), own, object);
   return object;
 }
 

@@ -1,6 +1,7 @@
 #include "dicom/sr_report.h"
 
 #include "config/error.h"
+#include "dicom/document_file.h"
 #include "dicom/source_context.h"
 #include "dicom/sr_tree.h"
 #include "dicom/uid.h"
@@ -75,21 +76,12 @@ EncodedObject WriteSr(const ReportContent& content, SrClass sr_class, const std:
   Check(document.completeDocument(), "complete the report");
   Check(document.setPreliminaryFlag(DSRTypes::PF_Preliminary), "mark the report as preliminary");
 
-  DcmFileFormat output;
-  DcmDataset& dataset = *output.getDataset();
-  Check(document.write(dataset), "encode the report");
-  source.CopyPatientAndStudy(dataset);
-  source.CopyRequests(dataset);
   OwnObject own;
-  own.sop_class_uid = object.sop_class_uid;
-  own.sop_instance_uid = object.sop_instance_uid;
-  own.series_uid = object.series_uid;
   own.modality = "SR";
   own.series_description = ResultSeriesDescription(content, false);
   own.series_number = 9001;
   own.instance_number = content.revision;
-  PutOwnAttributes(dataset, content, own);
-  SaveObject(output, file);
+  SaveDocument(document, source, content, own, object);
   return object;
 }
 

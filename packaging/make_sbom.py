@@ -30,6 +30,7 @@ SOUP = {
     "libdcmtk17": ("DICOM: network, data sets, SR, codecs", "https://support.dcmtk.org/redmine/projects/dcmtk/issues"),
     "libinsighttoolkit5.2": ("registration, resampling, bias field, masks", "https://github.com/InsightSoftwareConsortium/ITK/issues"),
     "libopenjp2-7": ("JPEG 2000 pixels", "https://github.com/uclouvain/openjpeg/issues"),
+    "libpng16-16": ("writing captures as PNG", "https://github.com/pnggroup/libpng/issues"),
     "libprometheus-cpp-core1.0": ("metrics as text", "https://github.com/jupp0r/prometheus-cpp/issues"),
     "libsoci-core4.0": ("access to the index", "https://github.com/SOCI/soci/issues"),
     "libsoci-sqlite3-4.0": ("access to the index", "https://github.com/SOCI/soci/issues"),

@@ -1,3 +1,4 @@
+#include "config/error.h"
 #include "dicom/capture_picture.h"
 #include "results_fixture.h"
 
@@ -81,6 +82,17 @@ TEST_F(CapturesTest, PngHoldsTheSamePixels) {
           different += pixels[at + part] != static_cast<Uint8>(word >> (16 - 8 * part));
       }
     EXPECT_EQ(different, 0u);
+  }
+}
+
+TEST_F(CapturesTest, APageThatCannotBeWrittenNamesItsFile) {
+  std::filesystem::create_directories(folder_ / "full" / "capture-1.png");  // a folder where the file must go
+  try {
+    Write(Content(Decision::kNecrosis), Views(), "full");
+    FAIL() << "a capture without its picture";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.Code(), ErrorCode::kOutOfSpace);
+    EXPECT_THAT(e.what(), testing::HasSubstr("full/capture-1.png"));
   }
 }
 

@@ -14,7 +14,7 @@ import tempfile
 LAYERS = {
     "config": (set(), {"spdlog", "toml++", "nlohmann"}),
     "storage": ({"config"}, {"soci", "sqlite3.h", "nlohmann", "boost/uuid"}),
-    "dicom": ({"config"}, {"dcmtk", "openjpeg.h", "cairo", "fontconfig", "nlohmann", "boost/uuid", "openssl"}),
+    "dicom": ({"config"}, {"dcmtk", "openjpeg.h", "cairo", "png.h", "fontconfig", "nlohmann", "boost/uuid", "openssl"}),
     "inference/volumes": ({"config"}, {"itk"}),
     "inference/networks": ({"config"}, {"torch", "ATen", "c10", "nlohmann", "boost/math", "omp.h"}),
     "server": ({"config", "storage", "dicom", "inference/volumes", "inference/networks"},
@@ -24,7 +24,7 @@ LAYERS = {
 # headers that have no .cpp.
 HEADERS_ONLY = {"inference/volumes", "inference/networks"}
 LINKS = {"spdlog": {"spdlog"}, "tomlplusplus": {"toml++"}, "SOCI": {"soci"}, "SQLite": {"sqlite3.h"}, "DCMTK": {"dcmtk"},
-         "OPENJPEG": {"openjpeg.h"}, "CAIRO": {"cairo"}, "Fontconfig": {"fontconfig"}, "TORCH": {"torch"}, "ITK": {"itk"},
+         "OPENJPEG": {"openjpeg.h"}, "CAIRO": {"cairo"}, "PNG": {"png.h"}, "Fontconfig": {"fontconfig"}, "TORCH": {"torch"}, "ITK": {"itk"},
          "Boost": {"boost", "boost/math", "boost/uuid"}, "nlohmann": {"nlohmann"}, "CLI11": {"CLI"}, "prometheus": {"prometheus"},
          "OpenSSL": {"openssl"}}
 TARGETS = {"glionode_config": "config", "glionode_storage": "storage", "glionode_dicom": "dicom",
