@@ -153,10 +153,10 @@ void DrawMosaicFoot(Canvas& canvas, const ReportContent& content, const CaptureV
     canvas.Text(right - 306, 952, "none", {18, palette::kDim}, Align::kRight);
     DrawMapScale(canvas, {right - 298, 936, 240, 20});
     canvas.Text(right, 952, "most", {18, palette::kDim}, Align::kRight);
-    canvas.FittedText(kMargin, 980, width,
-                      views.peak_outside_brain ? "Peak outside the brain: do not rely on this map."
-                                               : "Map of what speaks for " + FoldToAscii(views.map_class),
-                      {20, views.peak_outside_brain ? palette::kWarning : palette::kText, views.peak_outside_brain});
+    canvas.FittedText(
+        kMargin, 980, width,
+        views.peak_outside_brain ? PeakWarning(views) : "Map of what speaks for " + FoldToAscii(views.map_class),
+        {20, views.peak_outside_brain ? palette::kWarning : palette::kText, views.peak_outside_brain});
   }
   std::string text = "Study date " + DateLabel(content.study_date) + "   ";
   if (one_role && !views.mosaic.empty()) text += RoleLabel(views.mosaic.front().role) + "   ";

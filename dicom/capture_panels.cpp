@@ -57,7 +57,15 @@ void DrawLengthScale(Canvas& canvas, const Box& picture, const Crop& crop, doubl
   canvas.Text(x, y - 7, "5 cm", {18, palette::kText}, Align::kLeft, true);
 }
 
-constexpr char kPeakOutside[] = "Peak outside the brain: do not rely on this map.";
+/// "R 12, A 30, H 40 mm"
+std::string PlaceLabel(const std::array<double, 3>& at) {
+  static constexpr const char* kSides[][2] = {{"R", "L"}, {"A", "P"}, {"F", "H"}};
+  std::string text;
+  for (std::size_t axis = 0; axis < 3; ++axis)
+    text += (axis > 0 ? ", " : "") + std::string(kSides[axis][at[axis] >= 0 ? 1 : 0]) + " " +
+            std::to_string(std::lround(std::abs(at[axis])));
+  return text + " mm";
+}
 
 std::string PercentLabel(double fraction) { return PercentText(fraction) + " %"; }
 
@@ -148,7 +156,16 @@ double DrawMapLegend(Canvas& canvas, const CaptureViews& views, const Box& box) 
   canvas.Text(box.x, y, "none", {18, palette::kDim});
   canvas.Text(box.x + box.width, y, "most", {18, palette::kDim}, Align::kRight);
   if (!views.peak_outside_brain) return y;
-  return canvas.Paragraph(box.x, y + 34, box.width, kPeakOutside, {20, palette::kWarning, true}, 3) - 26;
+  y = canvas.Paragraph(box.x, y + 34, box.width, PeakWarning(views), {20, palette::kWarning, true}, 5);
+  return canvas.Paragraph(box.x, y + 6, box.width,
+                          views.through_lesion ? "The slices go through the largest part that enhances instead."
+                                               : "The slices go through the middle of the head instead.",
+                          {20, palette::kText}, 4) -
+         26;
+}
+
+std::string PeakWarning(const CaptureViews& views) {
+  return "Peak outside the brain (" + PlaceLabel(views.peak_mm) + "): do not rely on this map.";
 }
 
 void DrawProbabilityBar(Canvas& canvas, const ReportContent& content, const Box& box) {

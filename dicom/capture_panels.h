@@ -26,8 +26,11 @@ void DrawView(Canvas& canvas, const SliceView& view, const Window& window, const
 
 /// The map's colours from none to most.
 void DrawMapScale(Canvas& canvas, const Box& box);
-/// The same with its class, and a warning when the peak lies outside the brain. Returns the last base line.
+/// The same with its class, and a warning when the peak lies outside the brain with what is shown instead. Returns the
+/// last base line.
 double DrawMapLegend(Canvas& canvas, const CaptureViews& views, const Box& box);
+/// That the map's peak lies outside the brain, and where.
+std::string PeakWarning(const CaptureViews& views);
 
 /// Probability of necrosis from 0 to 100 % with the band in which the model abstains.
 void DrawProbabilityBar(Canvas& canvas, const ReportContent& content, const Box& box);

@@ -2,6 +2,7 @@
 #include "dicom/report_content.h"
 #include "dicom/sr_report.h"
 
+#include <array>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -28,10 +29,12 @@ struct SliceView {
 };
 
 struct CaptureViews {
-  std::vector<SliceView> main;    ///< page 1: T1ce, T1, T2 at the map's peak (or at the head's centre)
-  std::vector<SliceView> mosaic;  ///< page 2
-  bool peak_outside_brain = false;
-  std::string map_class;  ///< class that the map argues for: recurrence or necrosis; empty without a map
+  std::vector<SliceView> main;      ///< page 1: T1ce, T1, T2 at the map's peak (or at the lesion, or the head's centre)
+  std::vector<SliceView> mosaic;    ///< page 2
+  bool peak_outside_brain = false;  ///< page 1 then shows another place, and says so
+  std::array<double, 3> peak_mm{};  ///< LPS
+  bool through_lesion = false;      ///< page 1 goes through the largest lump that enhances
+  std::string map_class;            ///< class that the map argues for: recurrence or necrosis; empty without a map
 };
 
 /// Draws and writes the pages: `folder`/sc-1.dcm.. and `folder`/capture-1.png.. (PNG of the same pixels). Identity as

@@ -116,9 +116,16 @@ void WriteViews(const std::map<Role, volumes::Volume>& volumes, const volumes::N
   if (input != nullptr && map_source != nullptr) {
     map = volumes::MapAsVolume(map_source->map, map_source->map_size, *input);
     answer.map_class = map_source->map_class;
-    const auto peak = PeakOf(map);
-    answer.peak_outside_brain = !InsideHead(peak, *input);
-    if (!answer.peak_outside_brain) at_peak[2] = peak[2];
+    answer.peak_mm = PeakOf(map);
+    answer.peak_outside_brain = !InsideHead(answer.peak_mm, *input);
+    if (!answer.peak_outside_brain) {
+      at_peak[2] = answer.peak_mm[2];
+      answer.slice_of = SliceOf::kMapPeak;
+    } else if (input->lesion_centre) {
+      // A slice of air with a warning would help nobody: what the radiologist asks about is where contrast gathers.
+      at_peak[2] = (*input->lesion_centre)[2];
+      answer.slice_of = SliceOf::kLesion;
+    }
   }
   ViewFile out(file);
   ViewMaker maker{volumes, input, map.voxels.empty() ? nullptr : &map, out, answer};

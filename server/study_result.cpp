@@ -135,6 +135,8 @@ StudyResult MakeResult(const StudyInputs& inputs, const WorkerAnswer& answer, co
 dicom::CaptureViews LoadViews(const WorkerAnswer& answer, const std::filesystem::path& views_file) {
   dicom::CaptureViews views;
   views.peak_outside_brain = answer.peak_outside_brain;
+  views.peak_mm = answer.peak_mm;
+  views.through_lesion = answer.slice_of == SliceOf::kLesion;
   views.map_class = answer.map_class;
   if (answer.views.empty()) return views;
   std::vector<float> values(std::filesystem::file_size(views_file) / sizeof(float));

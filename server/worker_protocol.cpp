@@ -2,6 +2,8 @@
 
 #include "config/error.h"
 
+#include <algorithm>
+
 namespace glionode::server {
 namespace {
 
@@ -143,6 +145,8 @@ json ToJson(const WorkerAnswer& answer) {
              {"timings_ms", answer.timings_ms},
              {"views", views},
              {"peak_outside_brain", answer.peak_outside_brain},
+             {"peak_mm", answer.peak_mm},
+             {"slice_of", static_cast<int>(answer.slice_of)},
              {"bundle", nullptr},
              {"probability_of_necrosis", nullptr}};
   if (answer.bundle) to["bundle"] = ToJson(*answer.bundle);
@@ -163,6 +167,8 @@ WorkerAnswer AnswerFromJson(const json& from) {
   answer.timings_ms = from.at("timings_ms").get<std::map<std::string, double>>();
   for (const auto& view : from.at("views")) answer.views.push_back(ViewFromJson(view));
   answer.peak_outside_brain = from.at("peak_outside_brain");
+  answer.peak_mm = from.at("peak_mm");
+  answer.slice_of = static_cast<SliceOf>(std::clamp(from.at("slice_of").get<int>(), 0, 2));
   if (!from.at("bundle").is_null()) answer.bundle = BundleFromJson(from.at("bundle"));
   if (!from.at("probability_of_necrosis").is_null())
     answer.probability_of_necrosis = from.at("probability_of_necrosis").get<double>();

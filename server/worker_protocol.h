@@ -60,6 +60,9 @@ struct ViewInfo {
   bool mosaic = false;
 };
 
+/// What the slices of page 1 go through. Where the map has its peak, unless that lies outside the brain.
+enum class SliceOf { kHeadCentre, kMapPeak, kLesion };
+
 struct WorkerAnswer {
   bool ok = false;
   std::string error;   ///< when not ok
@@ -73,6 +76,8 @@ struct WorkerAnswer {
   std::map<std::string, double> timings_ms;
   std::vector<ViewInfo> views;
   bool peak_outside_brain = false;
+  std::array<double, 3> peak_mm{};  ///< LPS of the reference, if there is a map
+  SliceOf slice_of = SliceOf::kHeadCentre;
 };
 
 nlohmann::json ToJson(const WorkerRequest& request);

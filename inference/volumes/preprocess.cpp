@@ -183,7 +183,7 @@ NetworkInput Preprocess(const std::map<Role, Volume>& volumes, const std::vector
   if (result.reasons.empty() && channels.count(Role::kT1) && channels.count(Role::kT1ce)) {
     const auto &t1 = channels[Role::kT1].values, &t1ce = channels[Role::kT1ce].values;
     const double enhancement = MeasureEnhancement(t1, t1ce, mask, grid);
-    if (on_lesion) lesion = FindLesion(t1, t1ce, mask, grid);
+    result.lesion_centre = lesion = FindLesion(t1, t1ce, mask, grid);
     if (auto contrast = CheckContrast(MeasureContrast(t1, t1ce, mask, grid)))
       result.reasons.push_back(*contrast);
     else if (auto none = CheckLesion(on_lesion && !lesion ? 0 : enhancement))

@@ -31,7 +31,8 @@ struct NetworkInput {
   std::array<double, 3> grid_origin{};  ///< LPS mm of voxel (0,0,0); axes along L, P, S
   double spacing_mm = 0;
   int shape = 0;
-  std::optional<std::array<double, 3>> head_centre;  ///< LPS mm; nothing if no head was looked for
+  std::optional<std::array<double, 3>> head_centre;    ///< LPS mm; nothing if no head was looked for
+  std::optional<std::array<double, 3>> lesion_centre;  ///< LPS mm of what FindLesion finds; nothing without T1 and T1ce
   std::map<Role, Registration> registrations;
   std::vector<Reason> reasons;  ///< geometry, not_a_head, registration, contrast_check, no_lesion: what makes it not
                                 ///< evaluable

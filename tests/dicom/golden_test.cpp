@@ -69,14 +69,15 @@ bool Matches(const Difference& difference) { return difference.mean < 1.0 && dif
 
 class GoldenTest : public ResultsTest {
  protected:
-  Reduced Draw(const ReportContent& content, int page) {
-    WriteCaptures(content, Views(), source_, folder_);
+  Reduced Draw(const ReportContent& content, int page, const CaptureViews& views = Views()) {
+    WriteCaptures(content, views, source_, folder_);
     return Reduce(folder_ / ("capture-" + std::to_string(page) + ".png"), kStep);
   }
-  void ExpectGolden(const ReportContent& content, int page, const std::string& name) {
+  void ExpectGolden(const ReportContent& content, int page, const std::string& name,
+                    const CaptureViews& views = Views()) {
     const std::filesystem::path file =
         std::filesystem::path(GLIONODE_SOURCE_DIR) / "tests/dicom/golden" / (name + ".png");
-    const Reduced drawn = Draw(content, page);
+    const Reduced drawn = Draw(content, page, views);
     if (std::getenv("GLIONODE_UPDATE_GOLDEN") != nullptr) return Save(drawn, file);
     const Difference difference = Compare(drawn, Reduce(file, 1));
     EXPECT_TRUE(Matches(difference)) << name << ": mean difference " << difference.mean << ", " << difference.squares
@@ -94,6 +95,15 @@ TEST_F(GoldenTest, EveryDecisionLooksAsItDid) {
 }
 
 TEST_F(GoldenTest, ARevisionLooksAsItDid) { ExpectGolden(Revised(Content(Decision::kNecrosis)), 1, "revision-1"); }
+
+TEST_F(GoldenTest, APeakOutsideTheBrainIsSaidWithItsPlaceAndWhatIsShownInstead) {
+  CaptureViews views = Views();
+  views.peak_outside_brain = true;
+  views.peak_mm = {-12.4, 88, 40};
+  views.through_lesion = true;
+  ExpectGolden(Content(Decision::kNecrosis), 1, "peak-outside-1", views);
+  ExpectGolden(Content(Decision::kNecrosis), 2, "peak-outside-2", views);
+}
 
 TEST_F(GoldenTest, WhatMattersIsSeen) {
   const Reduced before = Draw(Content(Decision::kNecrosis), 1);

@@ -30,7 +30,11 @@ TEST(WorkerProtocol, RequestAndAnswerSurviveTheirText) {
   answer.timings_ms["decode"] = 3;
   answer.views.push_back({Role::kT2, "axial", 1, 2, 3, 4, 5, -1, true});
   answer.bundle = BundleSummary{};
+  answer.peak_outside_brain = true;
+  answer.peak_mm = {-12.5, 30, 41};
+  answer.slice_of = SliceOf::kLesion;
   EXPECT_EQ(ToJson(AnswerFromJson(ToJson(answer))), ToJson(answer));
+  EXPECT_EQ(AnswerFromJson(ToJson(answer)).slice_of, SliceOf::kLesion);
 }
 
 TEST(MakeResult, TheAbstainBandDecides) {
