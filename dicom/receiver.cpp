@@ -21,6 +21,8 @@ namespace glionode::dicom {
 namespace {
 
 constexpr std::string_view kArea = "receiver";
+// DCMTK's own limit, fixed when its network starts: above any connect_seconds, whose timer ends a connection.
+constexpr int kLongestFirstRead = 3600;
 
 /// An event that poll(2) can wait for.
 class Event {
@@ -96,18 +98,18 @@ ReceiverCounters ReceiverStatistics::Snapshot() const {
 class Receiver::Impl {
  public:
   Impl(ReceiverOptions given, std::vector<PeerSettings> peers, InstanceSink& sink)
-      : options_(std::move(given)),
-        plain_(options_.network.plain, options_.network.bind, options_.network.port),
-        secure_(options_.tls != nullptr, options_.network.bind, options_.network.tls.port),
-        network_(options_.network.connect_seconds),
-        tls_(options_.tls),
-        context_{options_, sink, network_, statistics_, [this] { return Access(); }, stopping_, [this] { Left(); }} {
+      : options_(std::make_shared<const ReceiverOptions>(std::move(given))),
+        plain_(options_->network.plain, options_->network.bind, options_->network.port),
+        secure_(options_->tls != nullptr, options_->network.bind, options_->network.tls.port),
+        network_(kLongestFirstRead),
+        tls_(options_->tls),
+        sink_(sink) {
     SetPeers(std::move(peers));
     keeper_ = std::thread([this] { Keep(); });
     const auto port = [](const Listener& listener, const char* kind) {
       return listener.Port() ? " port " + std::to_string(listener.Port()) + kind : std::string();
     };
-    LogInfo(kArea, "AE title " + options_.ae_title + " listens on " + options_.network.bind + port(plain_, "") +
+    LogInfo(kArea, "AE title " + options_->ae_title + " listens on " + options_->network.bind + port(plain_, "") +
                        port(secure_, " (TLS)"));
   }
 
@@ -132,6 +134,14 @@ class Receiver::Impl {
     auto access = std::make_shared<const PeerAccess>(peers);
     const std::lock_guard lock(access_mutex_);
     access_ = std::move(access);
+  }
+
+  void SetLimits(const DicomSettings& network, std::int64_t min_free_bytes) {
+    auto options = std::make_shared<ReceiverOptions>(*Options());
+    options->network = network;
+    options->min_free_bytes = min_free_bytes;
+    const std::lock_guard lock(access_mutex_);
+    options_ = std::move(options);
   }
 
   ReceiverCounters Counters() const { return statistics_.Snapshot(); }
@@ -164,6 +174,11 @@ class Receiver::Impl {
   std::shared_ptr<const PeerAccess> Access() const {
     const std::lock_guard lock(access_mutex_);
     return access_;
+  }
+
+  std::shared_ptr<const ReceiverOptions> Options() const {
+    const std::lock_guard lock(access_mutex_);
+    return options_;
   }
 
   void Left() {
@@ -233,36 +248,42 @@ class Receiver::Impl {
       return;
     }
     const bool stranger = !Access()->KnowsAddress(address);
-    if (!HasRoom(stranger)) {
+    auto options = Options();
+    if (!HasRoom(options->network.max_connections, stranger)) {
       statistics_.Refuse("connections");
       LogWarning(kArea, "refused a connection from " + address +
-                            ": [dicom] max_connections = " + std::to_string(options_.network.max_connections) +
+                            ": [dicom] max_connections = " + std::to_string(options->network.max_connections) +
                             " is reached" + (stranger ? " (a quarter of them is for unknown addresses)" : ""));
       close(fd);
       return;
     }
-    Start(fd, address, stranger, std::move(tls));
+    Start(fd, address, stranger, std::move(tls), std::move(options));
   }
 
   // Addresses that no peer may call from share a quarter of the connections, so that they cannot take all of them.
-  bool HasRoom(bool stranger) const {
+  bool HasRoom(int max_connections, bool stranger) const {
     const std::lock_guard lock(mutex_);
-    const auto all = static_cast<std::size_t>(std::max(options_.network.max_connections, 1));
+    const auto all = static_cast<std::size_t>(std::max(max_connections, 1));
     const auto strangers = static_cast<std::size_t>(
         std::count_if(workers_.begin(), workers_.end(), [](const Worker& worker) { return worker.stranger; }));
     return workers_.size() < all && (!stranger || strangers < std::max<std::size_t>(all / 4, 1));
   }
 
-  void Start(int fd, const std::string& address, bool stranger, std::shared_ptr<const TlsContext> tls) {
+  // `options`: what this connection lives by to its end, also when a reload sets others.
+  void Start(int fd, const std::string& address, bool stranger, std::shared_ptr<const TlsContext> tls,
+             std::shared_ptr<const ReceiverOptions> options) {
     auto socket = std::make_shared<WatchedSocket>(timer_, fd);
-    socket->Arm(std::chrono::seconds(options_.network.connect_seconds), false);
+    socket->Arm(std::chrono::seconds(options->network.connect_seconds), false);
     const std::lock_guard lock(mutex_);
     Worker& worker = workers_.emplace_back();
     worker.stranger = stranger;
     try {
       ++statistics_.open_connections;
-      worker.thread = std::thread([this, &worker, address, tls = std::move(tls), socket = std::move(socket)]() mutable {
-        ServeConnection(context_, std::move(socket), address, std::move(tls));
+      worker.thread = std::thread([this, &worker, address, tls = std::move(tls), socket = std::move(socket),
+                                   options = std::move(options)]() mutable {
+        const ReceiverContext context{
+            *options, sink_, network_, statistics_, [this] { return Access(); }, stopping_, [this] { Left(); }};
+        ServeConnection(context, std::move(socket), address, std::move(tls));
         --statistics_.open_connections;
         {
           const std::lock_guard done(mutex_);
@@ -278,17 +299,17 @@ class Receiver::Impl {
     }
   }
 
-  const ReceiverOptions options_;
+  std::shared_ptr<const ReceiverOptions> options_;
   Listener plain_, secure_;  // of the keeper thread
   Event event_;
   DeadlineTimer timer_;
   AcceptorNetwork network_;
   ReceiverStatistics statistics_;
   std::atomic<bool> stopping_{false}, quit_{false};
-  mutable std::mutex access_mutex_;  // tls_, access_
+  mutable std::mutex access_mutex_;  // options_, tls_, access_
   std::shared_ptr<const TlsContext> tls_;
   std::shared_ptr<const PeerAccess> access_;
-  const ReceiverContext context_;
+  InstanceSink& sink_;
   mutable std::mutex mutex_;  // workers_, listener_closed_
   std::condition_variable changed_;
   std::list<Worker> workers_;
@@ -303,6 +324,9 @@ int Receiver::Port() const { return impl_->Port(); }
 int Receiver::TlsPort() const { return impl_->TlsPort(); }
 void Receiver::SetTls(std::shared_ptr<const TlsContext> tls) { impl_->SetTls(std::move(tls)); }
 void Receiver::SetPeers(std::vector<PeerSettings> peers) { impl_->SetPeers(std::move(peers)); }
+void Receiver::SetLimits(const DicomSettings& network, std::int64_t min_free_bytes) {
+  impl_->SetLimits(network, min_free_bytes);
+}
 ReceiverCounters Receiver::Counters() const { return impl_->Counters(); }
 void Receiver::StopAccepting() { impl_->StopAccepting(); }
 int Receiver::Drain(int seconds) { return impl_->Drain(seconds); }

@@ -44,6 +44,9 @@ class Receiver {
   void SetTls(std::shared_ptr<const TlsContext> tls);
   /// Who may send from now on; running associations are not dropped.
   void SetPeers(std::vector<PeerSettings> peers);
+  /// Counts, deadlines and sizes for connections from now on; running associations keep those that they began with.
+  /// Addresses, ports and TLS in `network` are not looked at: they stay as at the start.
+  void SetLimits(const DicomSettings& network, std::int64_t min_free_bytes);
   ReceiverCounters Counters() const;
   /// No new association. Running ones go on.
   void StopAccepting();

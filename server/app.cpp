@@ -263,6 +263,7 @@ nlohmann::json App::Reload() {
   }
   WarnOfCertificates();
   receiver_->SetPeers(now.peers);
+  receiver_->SetLimits(now.dicom, now.storage.MinFreeBytes());
   sender_->SetPeers(now.peers);
   pipeline_.SetPeers(now.peers);
   pipeline_.SetModel(now.model);
@@ -287,13 +288,15 @@ nlohmann::json App::Reload() {
 }
 
 void App::Stop() {
+  int drain_seconds = 0;
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
     stopping_ = true;
+    drain_seconds = settings_in_force_.node.drain_seconds;
     changed_.notify_all();
   }
-  const auto deadline = clock_.Steady() + std::chrono::seconds(settings_.node.drain_seconds);
+  const auto deadline = clock_.Steady() + std::chrono::seconds(drain_seconds);
   receiver_->StopAccepting();
   stop_sweep_ = true;
   sweep_thread_.join();

@@ -92,6 +92,7 @@ class App : public NodeView {
   bool WaitFor(std::chrono::milliseconds time, std::uint64_t& seen);
   storage::StudyCounts Counts() const;
   IndexView View() const;
+  Settings InForce() const;
   std::shared_ptr<const dicom::TlsContext> Tls() const;
   dicom::SenderOptions SenderFor() const;
   void WarnOfCertificates();

@@ -30,7 +30,7 @@ json App::Ready() const {
   json problems = json::array();
   const ModelState model = pipeline_.Model();
   if (!model.ready) problems.push_back("model: " + model.text);
-  if (files_.FreeBytes() < settings_.storage.MinFreeBytes())
+  if (files_.FreeBytes() < InForce().storage.MinFreeBytes())
     problems.push_back("disk: less than min_free_gib is free in " + files_.Root().string());
   if (index_damaged_)
     problems.push_back(
@@ -84,8 +84,8 @@ json App::Pulse() const {
           {"outbox", outbox},
           {"waiting_for_proof", proofs_.CountWaiting()},
           {"free_bytes", files_.FreeBytes()},
-          {"min_free_bytes", settings_.storage.MinFreeBytes()},
-          {"show_identity", settings_.admin.show_identity}};
+          {"min_free_bytes", InForce().storage.MinFreeBytes()},
+          {"show_identity", InForce().admin.show_identity}};
 }
 
 std::string App::Metrics() const {
@@ -100,7 +100,7 @@ std::string App::Metrics() const {
   now.studies = Counts();
   now.outbox = outbox_.CountsByState();
   now.free_bytes = files_.FreeBytes();
-  now.min_free_bytes = settings_.storage.MinFreeBytes();
+  now.min_free_bytes = InForce().storage.MinFreeBytes();
   now.started_at_ms = started_at_;
   const auto age = [wall = clock_.Wall()](WallMs since) {
     return since > 0 && wall > since ? static_cast<double>(wall - since) / 1000 : 0.0;
@@ -129,7 +129,12 @@ std::optional<json> App::Study(const std::string& study_uid) const {
 
 json App::Outbox(const OutboxQuery& query) const { return View().Outbox(query); }
 
-IndexView App::View() const { return {index_, jobs_, outbox_, listing_, settings_.admin.show_identity}; }
+Settings App::InForce() const {
+  const std::lock_guard lock(mutex_);
+  return settings_in_force_;
+}
+
+IndexView App::View() const { return {index_, jobs_, outbox_, listing_, InForce().admin.show_identity}; }
 
 std::optional<CapturePicture> App::Capture(const std::string& study_uid, int page) const {
   const auto result = jobs_.NewestResult(study_uid);
@@ -200,7 +205,7 @@ json App::Problems() const {
   facts.model_ready = model.ready;
   facts.model_text = model.text;
   facts.free_bytes = files_.FreeBytes();
-  facts.min_free_bytes = settings_.storage.MinFreeBytes();
+  facts.min_free_bytes = InForce().storage.MinFreeBytes();
   for (const auto& [state, count] : Counts().by_state) facts.studies[state] = count;
   for (const auto& [state, count] : outbox_.CountsByState()) facts.outbox[state] = count;
   const WallMs now = clock_.Wall();

@@ -233,6 +233,42 @@ TEST(Refusals, ObjectsPastTheLimit) {
   EXPECT_EQ(node.sink.Instances().size(), 1U);
 }
 
+TEST(Refusals, NewLimitsCountForNewAssociationsAndDropNobody) {
+  Node node([](ReceiverOptions& options) {
+    options.network.max_associations = 1;
+    options.network.max_instance_bytes = 100000;
+    options.network.idle_seconds = 600;
+  });
+  RawCaller before(node.Port());
+  ASSERT_TRUE(before.Associate("PACS", "GLIONODE", kMrContexts));
+  EXPECT_EQ(Rejection(node.Port(), "PACS", "GLIONODE"), (std::vector<int>{2, 3, 2}));
+  DicomSettings limits;
+  limits.max_associations = 2;
+  limits.max_instance_bytes = 2000000;
+  limits.idle_seconds = 1;
+  node.receiver->SetLimits(limits, 0);
+  RawCaller after(node.Port());
+  ASSERT_TRUE(after.Associate("PACS", "GLIONODE", kMrContexts));
+  EXPECT_EQ(after.Store(kMrImage, "1.2.3", SmallDataset("1.2.3", 500000)), 0);
+  EXPECT_NE(after.ReadPdu(), "") << "an A-ABORT after a second of silence";
+  EXPECT_TRUE(Eventually([&] { return node.receiver->Counters().open_associations == 1; }));
+  EXPECT_EQ(before.Store(kMrImage, "1.2.4", SmallDataset("1.2.4", 500000)), 0xC002) << "it keeps what it began with";
+  EXPECT_EQ(before.Store(kMrImage, "1.2.4", SmallDataset("1.2.4", 5000)), 0);
+  node.receiver->SetLimits(limits, std::int64_t{1} << 60);
+  EXPECT_EQ(Rejection(node.Port(), "PACS", "GLIONODE"), (std::vector<int>{2, 3, 1}));
+  EXPECT_EQ(before.Store(kMrImage, "1.2.5", SmallDataset("1.2.5", 5000)), 0);
+}
+
+TEST(Refusals, MaxConnectionsMayGrowWhileItRuns) {
+  Node node([](ReceiverOptions& options) { options.network.max_connections = 1; });
+  RawCaller a(node.Port()), b(node.Port());
+  EXPECT_EQ(b.ReadPdu(), "");
+  DicomSettings limits;
+  limits.max_connections = 2;
+  node.receiver->SetLimits(limits, 0);
+  EXPECT_TRUE(StillServes(node)) << "the second connection";
+}
+
 TEST(Refusals, EmptyDataSets) {
   Node node;
   RawCaller caller(node.Port());

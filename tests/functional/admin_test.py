@@ -202,7 +202,23 @@ class Admin(FunctionalCase):
         said = json.loads(run("reload", "--config", server.configuration, "--json").stdout)
         self.assertTrue(said["reloaded"])
         # (The ports are no longer 0 but those that it took.)
-        self.assertEqual(set(said["needs_restart"]) - {"dicom.port", "admin.port"}, {"dicom.max_associations"})
+        self.assertEqual(set(said["needs_restart"]) - {"dicom.port", "admin.port"}, set())
+        server.sections["node"]["ae_title"], ours = "RENAMED", server.sections["node"]["ae_title"]
+        server.write_configuration()
+        said = json.loads(run("reload", "--config", server.configuration, "--json").stdout)
+        self.assertEqual(set(said["needs_restart"]) - {"dicom.port", "admin.port"}, {"node.ae_title"})
+        server.sections["node"]["ae_title"] = ours
+        # Limits are in force at once: nothing is free enough now, and then it is again.
+        free = server.sections["storage"].get("min_free_gib", 0)
+        for gib, words in ((1_000_000, "min_free_gib"), (free, None)):
+            server.sections["storage"]["min_free_gib"] = gib
+            server.write_configuration()
+            run("reload", "--config", server.configuration)
+            reached, said = echo(server.dicom_port)
+            self.assertEqual(reached, words is None, said)
+            status, body = server.request("/ready")
+            self.assertEqual(status, 503 if words else 200, body)
+            self.assertIn(words or "ready", body)
         with open(server.configuration, "a", encoding="utf-8") as file:
             file.write("[dicom2]\n")
         done = run("reload", "--config", server.configuration, check=False)

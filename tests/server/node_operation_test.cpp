@@ -171,6 +171,11 @@ TEST(ReloadScope, NamesWhatNeedsARestart) {
   wanted.study.quiet_seconds = 5;
   wanted.log.level = "debug";
   wanted.peers.emplace_back();
+  wanted.dicom.max_associations = 3;
+  wanted.dicom.max_instance_bytes = 1 << 20;
+  wanted.dicom.idle_seconds = 7;
+  wanted.storage.min_free_gib = 50;
+  wanted.admin.show_identity = true;
   EXPECT_TRUE(KeysThatNeedRestart(running, wanted).empty());
   wanted.dicom.port = 104;
   wanted.node.ae_title = "OTHER";
