@@ -46,6 +46,7 @@ TEST_F(IdentityTest, IsCopiedByteForByteInLatin1) { ExpectSameIdentity(source_);
 
 struct NameCase {
   const char *title, *character_set, *name;
+  friend void PrintTo(const NameCase& one, std::ostream* out) { *out << one.title; }
 };
 
 class IdentityInCharacterSet : public IdentityTest, public ::testing::WithParamInterface<NameCase> {};

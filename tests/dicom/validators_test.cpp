@@ -96,7 +96,20 @@ struct MatrixCase {
   Decision decision;
   SrClass sr_class;
   bool revised;
+  std::string Name() const {
+    std::string name = std::string(ToText(decision)) + (sr_class == SrClass::kComprehensive3D ? " comprehensive 3D"
+                                                        : sr_class == SrClass::kComprehensive ? " comprehensive"
+                                                                                              : " enhanced");
+    return name + (revised ? " revised" : " first");
+  }
+  friend void PrintTo(const MatrixCase& one, std::ostream* out) { *out << one.Name(); }
 };
+/// "not_evaluable_enhanced_first": names of tests have no blanks.
+std::string TestName(const ::testing::TestParamInfo<MatrixCase>& one) {
+  std::string name = one.param.Name();
+  std::replace(name.begin(), name.end(), ' ', '_');
+  return name;
+}
 
 class ReportMatrix : public ValidatorsTest, public ::testing::WithParamInterface<MatrixCase> {};
 
@@ -121,7 +134,7 @@ std::vector<MatrixCase> Matrix() {
       for (const bool revised : {false, true}) cases.push_back({decision, sr_class, revised});
   return cases;
 }
-INSTANTIATE_TEST_SUITE_P(All, ReportMatrix, ::testing::ValuesIn(Matrix()));
+INSTANTIATE_TEST_SUITE_P(All, ReportMatrix, ::testing::ValuesIn(Matrix()), TestName);
 
 TEST_F(ValidatorsTest, CapturesPassDciodvfy) {
   GLIONODE_NEED_TOOL("dciodvfy");
@@ -169,7 +182,7 @@ class TemplateMatrix : public ReportMatrix {};
 TEST_P(TemplateMatrix, PassesDicomSrValidator) {
   ExpectValidTree(GetParam().decision, GetParam().sr_class, GetParam().revised);
 }
-INSTANTIATE_TEST_SUITE_P(All, TemplateMatrix, ::testing::ValuesIn(Matrix()));
+INSTANTIATE_TEST_SUITE_P(All, TemplateMatrix, ::testing::ValuesIn(Matrix()), TestName);
 
 TEST_F(ValidatorsTest, OddStudiesGiveValidObjects) {
   GLIONODE_NEED_TOOL("dciodvfy");

@@ -116,6 +116,7 @@ TEST(MresNet, HasOneBranchASequence) {
 
 struct Kind {
   const char *type, *layout;
+  friend void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.type << " " << kind.layout; }
 };
 class FastPath : public testing::TestWithParam<Kind> {};
 
