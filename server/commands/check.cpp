@@ -6,6 +6,8 @@
 #include "server/commands/commands.h"
 #include "server/deployment_check.h"
 
+#include <nlohmann/json.hpp>
+
 #include <cstdio>
 #include <iostream>
 
@@ -58,11 +60,21 @@ int Check(const std::string& config, bool connect) {
   return bad > 0 ? 1 : 0;
 }
 
-int EchoPeer(const std::string& config, const std::string& ae_title) {
+int EchoPeer(const std::string& config, const std::string& ae_title, bool as_json) {
   const Settings settings = RequireSettings(config);
   for (const PeerSettings& peer : settings.peers) {
     if (peer.ae_title != ae_title) continue;
     const dicom::EchoResult echo = dicom::Echo(peer, SenderFor(settings));
+    if (as_json) {
+      std::cout << nlohmann::json({{"ae_title", peer.ae_title},
+                                   {"host", peer.host},
+                                   {"port", peer.port},
+                                   {"ok", echo.ok},
+                                   {"text", echo.text}})
+                       .dump(2)
+                << "\n";
+      return echo.ok ? 0 : 1;
+    }
     (echo.ok ? std::cout : std::cerr) << peer.ae_title << " at " << peer.host << ":" << peer.port << ": " << echo.text
                                       << "\n";
     return echo.ok ? 0 : 1;
@@ -87,10 +99,12 @@ void AddEcho(CLI::App& app, int& exit_code) {
   auto* command = app.add_subcommand("echo", "C-ECHO to one peer, with the reason when it fails.");
   auto config = std::make_shared<std::string>();
   auto ae_title = std::make_shared<std::string>();
+  auto as_json = std::make_shared<bool>(false);
+  command->footer("Example: glionode echo HOSPITAL_PACS --config FILE");
   command->add_option("ae_title", *ae_title, "AE title of a [[peer]]")->required();
   command->add_option("--config", *config, "configuration file (TOML)")->required();
-  command->callback(
-      [config, ae_title, &exit_code] { exit_code = Guarded([&] { return EchoPeer(*config, *ae_title); }); });
+  command->add_flag("--json", *as_json, "as JSON");
+  command->callback([=, &exit_code] { exit_code = Guarded([&] { return EchoPeer(*config, *ae_title, *as_json); }); });
 }
 
 }  // namespace glionode::server

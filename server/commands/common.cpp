@@ -1,12 +1,7 @@
 #include "config/error.h"
-#include "config/settings_loader.h"
-#include "server/admin_http.h"
 #include "server/commands/commands.h"
 
-#include <nlohmann/json.hpp>
-
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <pwd.h>
 #include <unistd.h>

@@ -142,7 +142,8 @@ void AddWithdraw(CLI::App& app, int& exit_code) {
   auto* withdraw = app.add_subcommand(
       "withdraw",
       "Take a study's report back: what has not been sent never will be, and the PACS that has it gets a Key Object "
-      "rejection note (IHE IOCM). glionode withdraw 1.2.840.1 --reason quality --text \"wrong series\" --config FILE");
+      "rejection note (IHE IOCM).");
+  withdraw->footer("Example: glionode withdraw 1.2.840.1 --reason quality --text \"wrong series\" --config FILE");
   auto config = std::make_shared<std::string>();
   auto study = std::make_shared<std::string>();
   auto reason = std::make_shared<std::string>();
@@ -156,10 +157,16 @@ void AddWithdraw(CLI::App& app, int& exit_code) {
       ->check(CLI::IsMember({"quality", "patient-safety"}));
   withdraw->add_option("--text", *text, "why, in a sentence that the PACS keeps; it must name no patient");
   withdraw->add_option("--config", *config, "configuration file of the running node")->required();
+  auto as_json = std::make_shared<bool>(false);
+  withdraw->add_flag("--json", *as_json, "as JSON");
   withdraw->callback([=, &exit_code] {
     exit_code = Guarded([&] {
       const json done =
           Ask(*config, "POST", "/api/v1/withdraw", {{"study_uid", *study}, {"reason", *reason}, {"text", *text}});
+      if (*as_json) {
+        std::cout << done.dump(2) << "\n";
+        return 0;
+      }
       std::cout << "withdrawn: " << done.value("unsent", 0) << " objects will not be sent";
       for (const auto& peer : done["peers"]) std::cout << "; " << peer.get<std::string>() << " gets a rejection note";
       std::cout << "\n";

@@ -1,5 +1,6 @@
 """Other vendors' programs against the node, and the node against them: each pair once, plain and under TLS."""
 
+import json
 import os
 import re
 import shutil
@@ -68,6 +69,8 @@ class Interop(FunctionalCase):
         server, rows = self.report_to(81, port, peer={"deliver": "all"})
         self.assert_arrived(database, rows)
         self.assertIn("answered in", run("echo", "HOSPITAL", "--config", server.configuration).stdout)
+        said = json.loads(run("echo", "HOSPITAL", "--config", server.configuration, "--json").stdout)
+        self.assertEqual((said["ae_title"], said["ok"]), ("HOSPITAL", True))
 
     def test_dcmqrscp_moves_a_study_to_the_node(self):
         """A C-MOVE at the archive: it calls the node as any PACS that forwards."""

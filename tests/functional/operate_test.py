@@ -81,7 +81,8 @@ class Operate(FunctionalCase):
 
     def test_every_command_has_help_with_an_example(self):
         listed = run("--help").stdout
-        for command in ("status", "studies", "show", "outbox", "problems", "retry", "rerun", "release", "reload", "outcome", "init"):
+        for command in ("status", "studies", "show", "outbox", "problems", "retry", "rerun", "release", "reload", "outcome", "init",
+                        "echo", "withdraw"):
             self.assertIn(f"  {command} ", listed)
             self.assertIn(f"Example: glionode {command}", run(command, "--help").stdout)
 

@@ -1,5 +1,6 @@
 """Taking back: our own report by `glionode withdraw`, and images by a rejection note that arrives."""
 
+import json
 import os
 import subprocess
 
@@ -33,8 +34,8 @@ class Withdrawal(FunctionalCase):
     def test_withdraw_sends_a_rejection_note_once(self):
         pacs, server, _, study, uid, known = self.report(71)
         sent = {row["sop_instance_uid"] for row in server.outbox(uid)}
-        done = run("withdraw", uid, "--reason", "patient-safety", "--text", "wrong bundle", "--config", server.configuration)
-        self.assertIn("HOSPITAL", done.stdout)
+        done = run("withdraw", uid, "--reason", "patient-safety", "--text", "wrong bundle", "--config", server.configuration, "--json")
+        self.assertEqual(json.loads(done.stdout)["peers"], ["HOSPITAL"])
         server.wait_sent(uid)
         note = wait_for("the note in the PACS", lambda: [key for key, value in pacs.instances(study).items() if value["sop_class"] == KEY_OBJECT], 30)
         self.assertEqual(len(note), 1)
