@@ -66,7 +66,7 @@ class Page(FunctionalCase):
         self.assertEqual(seen[:8], ["To the content", "Overview", "Studies", "Outbox", "Peers", "Problems", "Figures", "Echo HOSPITAL"])
         weight = self.browser.run("""
             let bytes = 0;
-            for (const path of ['/', '/page.css', '/page.js', '/htm-preact.js'])
+            for (const path of ['/', '/page.css', '/page.js', '/node.js', '/views.js', '/htm-preact.js'])
               bytes += (await (await page.request.get(new URL(path, page.url()).href)).body()).length;
             return bytes;""")
         self.assertLess(weight, 200 * 1024)
