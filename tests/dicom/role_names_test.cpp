@@ -81,14 +81,14 @@ t1_vibe_dixon_tra_opp | FAT: Ax T1 LAVA | (Ax T1 BRAVO) RFMT | 3D T1 TFE post Gd
 )";
 
 constexpr std::string_view kDoubt = R"(
-T1 AX W | T1 map | T2 map | T1 W/WO | T1 pre/post Gd | T1 SE + MTC | T1 ax i.v.
+T1 AX W | T1 map | T2 map | T1 W/WO | T1 pre/post Gd | T1 SE + MTC | T1 ax i.v. | t1 tse c 2mm
 )";
 
 TEST(RoleNames, T1) { ExpectAllNames(kT1, Role::kT1, 84); }
 TEST(RoleNames, T1WithContrast) { ExpectAllNames(kT1WithContrast, Role::kT1ce, 134); }
 TEST(RoleNames, T2) { ExpectAllNames(kT2, Role::kT2, 41); }
 TEST(RoleNames, Neither) { ExpectAllNames(kNeither, Role::kNone, 196); }
-TEST(RoleNames, Doubt) { ExpectAllNames(kDoubt, Role::kUnsure, 7); }
+TEST(RoleNames, Doubt) { ExpectAllNames(kDoubt, Role::kUnsure, 8); }
 
 }  // namespace
 }  // namespace glionode::dicom

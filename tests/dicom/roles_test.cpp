@@ -187,8 +187,7 @@ bool LabelContradictsWords(const Row& row) {
   const std::string& text = row.at("series_description");
   const std::string& label = row.at("suggested_label");
   return (label == "T1c" && (text == "AX T1 PRE GD FLAIR" || text == "AX T1 pre GD FLAIR")) ||  // PRE, but labelled T1c
-         (label == "T1c" && text == "AXIAL T1 SI LOC") ||                                       // no contrast word
-         (label == "T1" && text == "ax t1 c 1.5mm");                                            // C, but labelled T1
+         (label == "T1c" && text == "AXIAL T1 SI LOC");                                         // no contrast word
 }
 
 // Goals for descriptions only: wrong <= 0.5 %, T1/T1ce confusion 0, unsure <= 1.5 % of each label.
