@@ -4,10 +4,13 @@
 #include "server/cohort.h"
 #include "server/cohort_evaluation.h"
 #include "server/commands/commands.h"
+#include "server/commands/node_client.h"
 #include "server/commands/role_options.h"
+#include "server/site_validation.h"
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 
@@ -22,7 +25,7 @@ struct EvaluateCommand {
   std::string cohort, out, cache, device = "auto";
   std::vector<std::string> bundles;
   int threads = 0;
-  bool apparent = false, record = false;
+  bool apparent = false, record = false, from_node = false;
 };
 
 json IntervalJson(const networks::Interval& interval) { return {interval.value, interval.low, interval.high}; }
@@ -72,7 +75,38 @@ void Print(const networks::EvaluationRun& run) {
     std::printf("  labelled mixed, neither or unknown, in no two-class figure: %zu\n", run.others.size());
 }
 
+void WriteReport(const std::vector<networks::EvaluationRun>& runs, const std::string& folder) {
+  fs::create_directories(folder);
+  networks::WriteEvaluation(runs, folder);
+  for (const auto& run : runs) {
+    Print(run);
+    if (!run.note.empty()) std::cout << "  " << run.note << "\n";
+  }
+  std::cout << "written to " << folder << ": report.html, metrics.json, cases.csv\n";
+}
+
+/// The figures at this site, out of the running node: what it answered, beside what became known later.
+int EvaluateNode(const EvaluateCommand& command) {
+  const auto runs = RunsFromJson(Ask(command.roles.config, "GET", "/api/v1/site-validation"));
+  if (std::none_of(runs.begin(), runs.end(), [](const auto& run) { return !run.cases.empty(); }))
+    throw Error(ErrorCode::kNotFound,
+                "no outcome is on record for any study that this node reported: glionode outcome STUDY LABEL");
+  WriteReport(runs, command.out);
+  return 0;
+}
+
+void CheckUsage(const EvaluateCommand& command) {
+  if (command.from_node && command.roles.config.empty())
+    throw Error(ErrorCode::kUsage, "evaluate: --from-node needs --config, the configuration of the running node");
+  if (command.from_node && !(command.cohort.empty() && command.bundles.empty()))
+    throw Error(ErrorCode::kUsage, "evaluate: --from-node takes the node's own studies: no cohort and no bundle");
+  if (!command.from_node && (command.cohort.empty() || command.bundles.empty()))
+    throw Error(ErrorCode::kUsage, "evaluate: a cohort and a bundle are needed, or --from-node with --config");
+}
+
 int Evaluate(const EvaluateCommand& command) {
+  CheckUsage(command);
+  if (command.from_node) return EvaluateNode(command);
   const auto rows = OfSplit(ReadCohort(command.cohort), "test");
   EvaluationOptions options;
   options.cohort = command.cohort;
@@ -86,10 +120,7 @@ int Evaluate(const EvaluateCommand& command) {
     runs.push_back(EvaluateOnCohort(bundle, rows, options));
     if (command.record) Record(bundle, runs.back());
   }
-  fs::create_directories(command.out);
-  networks::WriteEvaluation(runs, command.out);
-  for (const auto& run : runs) Print(run);
-  std::cout << "written to " << command.out << ": report.html, metrics.json, cases.csv\n";
+  WriteReport(runs, command.out);
   return 0;
 }
 
@@ -99,9 +130,10 @@ void AddEvaluate(CLI::App& app, int& exit_code) {
   auto* command = app.add_subcommand(
       "evaluate", "Measure bundles on a cohort: glionode evaluate cohort.csv my-bundle --out report");
   auto options = std::make_shared<EvaluateCommand>();
-  command->add_option("cohort", options->cohort, "cohort.csv; rows with split = test (all, without that column)")
-      ->required();
-  command->add_option("bundles", options->bundles, "one bundle or several, side by side")->required();
+  command->add_option("cohort", options->cohort, "cohort.csv; rows with split = test (all, without that column)");
+  command->add_option("bundles", options->bundles, "one bundle or several, side by side");
+  command->add_flag("--from-node", options->from_node,
+                    "instead of a cohort: studies that the running node of --config reported and whose outcome is known");
   command->add_option("--out", options->out, "folder for report.html, metrics.json and cases.csv")->required();
   command->add_option("--cache", options->cache, "folder of preprocessed studies (default: OUT/cache)");
   command->add_option("--device", options->device, "auto, cpu, cuda or cuda:N");

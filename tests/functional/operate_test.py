@@ -71,6 +71,14 @@ class Operate(FunctionalCase):
         self.assertEqual(server.get(f"/api/v1/studies/{uid}/outcomes")["outcomes"][0]["label"], "necrosis")
         bundle = server.get("/api/v1/site-validation")["bundles"][0]
         self.assertEqual((bundle["reported"], bundle["verified"], bundle["too_few"]), (1, 1, True))
+        report = os.path.join(self.folder, "site")
+        said = run("evaluate", "--from-node", "--config", server.configuration, "--out", report).stdout
+        self.assertIn("1 necrosis, 0 recurrence", said)
+        self.assertIn(bundle["bias"], said)
+        with open(os.path.join(report, "metrics.json")) as file:
+            self.assertIn(bundle["sha256"], file.read())
+        wrong = run("evaluate", "cohort.csv", "--from-node", "--config", server.configuration, "--out", report, check=False)
+        self.assertEqual(wrong.returncode, 2, wrong.stdout + wrong.stderr)
         self.assertIn("would be the same", run("rerun", uid, "--config", server.configuration, check=False).stdout)
         server.stop()
         stopped = ask("studies")

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
+import dicom_tools
 import processes
 
 BINARY = os.environ["GLIONODE_BINARY"]
@@ -155,6 +156,29 @@ class Training(unittest.TestCase):
         refused = self.train(os.path.join(self.folder, "third"), "--layout", "strided", "--init", weights, check=False)
         self.assertEqual(refused.returncode, 2)
         self.assertIn("learned with layout dilated", refused.stderr)
+
+    def test_site_rules_count_in_train(self):
+        """A cohort whose T1 with contrast has a name that says nothing of it: trained on by the site's rule, and only by it."""
+        self.make_cohort()
+        for study in sorted(os.listdir(self.cohort)):
+            folder = os.path.join(self.cohort, study, "t1ce")
+            if os.path.isdir(folder):
+                files = [os.path.join(folder, name) for name in os.listdir(folder)]
+                dicom_tools.modify(files, SeriesDescription="STEALTH", ProtocolName="STEALTH")
+                dicom_tools.tool("dcmodify", "-nb", "-imt", "-ea", "ContrastBolusAgent", "-ea", "ContrastBolusRoute", *files)
+        config = os.path.join(self.folder, "site.toml")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write('[node]\ndata_dir = "data"\n[model]\nbundle = "bundle"\n'
+                       '[[peer]]\nae_title = "PACS"\nhost = "127.0.0.1"\ndeliver = "none"\n[[accept]]\n'
+                       '[[role]]\nrole = "t1ce"\nSeriesDescription = "^STEALTH"\n')
+        bundle = os.path.join(self.folder, "bundle")
+        refused = self.train(bundle, epochs=1, check=False)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("missing_role", refused.stdout + refused.stderr)
+        self.assertFalse(os.path.exists(os.path.join(bundle, "bundle.json")))
+        self.train(bundle, "--config", config, epochs=1)
+        with open(os.path.join(bundle, "bundle.json"), encoding="utf-8") as file:
+            self.assertEqual(json.load(file)["training"]["patients"], 10)
 
     def test_skull_stripped_files_and_a_dicom_study(self):
         """A bundle made from skull-stripped NIfTI files refuses a DICOM study in words."""
