@@ -42,9 +42,9 @@ class SettingReader {
   /// PS3.5 6.2, VR AE: 1 to 16 characters of ASCII without backslash and control characters; blanks around it do not
   /// count and are cut off.
   bool ReadAeTitle(const std::string& name, const toml::node& node, std::string& out);
-  /// An IPv4 or IPv6 address to listen on.
   /// A list of AE titles that is not empty.
   bool ReadAeTitles(const std::string& name, const toml::node& node, std::vector<std::string>& out);
+  /// An IPv4 or IPv6 address to listen on.
   bool ReadBindAddress(const std::string& name, const toml::node& node, std::string& out);
   /// A host name or an address.
   bool ReadHost(const std::string& name, const toml::node& node, std::string& out);
