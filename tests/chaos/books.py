@@ -1,10 +1,12 @@
 """Three books compared: what senders were told Success for, what the node's files and index hold, what the PACS holds."""
 
+import concurrent.futures
 import json
 import os
+import re
 import sqlite3
 
-from senders import picture
+from senders import SLICES, picture
 
 SR = "1.2.840.10008.5.1.4.1.1.88."
 SC = "1.2.840.10008.5.1.4.1.1.7"
@@ -49,7 +51,7 @@ def check_results(data, index, studies, in_pacs, verdict):
             verdict.missing.append(f"study {study.number}: no result; it is {state}")
             continue
         _, roles = selection
-        if sorted(roles) != ["t1", "t1ce", "t2"] or any(len(files) != 12 for files in roles.values()):
+        if sorted(roles) != ["t1", "t1ce", "t2"] or any(len(files) != SLICES for files in roles.values()):
             verdict.missing.append(f"study {study.number}: the newest result rests on {({r: len(f) for r, f in roles.items()})}")
         elif study.corrected:
             wanted = {picture(file) for file in study.files("corrected")}
@@ -80,22 +82,27 @@ def check_results(data, index, studies, in_pacs, verdict):
                 verdict.duplicate.append(f"study {study.number}: two revisions in a row rest on the same images")
 
 
+NAMES = re.compile(r"2\.25\.[0-9]+|CHAOS-[0-9A-Za-z-]+")  # every UID and Patient ID that a tiny study has
+
+
 def read_pacs(pacs, studies, verdict):
-    """{study UID: {SOP Instance UID: SOP class}}; whose study an object of ours names is checked on the way."""
+    """{study UID: {SOP Instance UID: SOP class}} of all that is no MR image; whose study an object of ours names is checked
+    on the way."""
+    owner = {name: study.uid for study in studies for name in (study.uid, study.patient)}
     patients = {study.uid: study.patient for study in studies}
     held = {}
-    for instance in pacs.get("/instances?expand"):
-        tags = pacs.get(f"/instances/{instance['ID']}/simplified-tags")
-        sop_class = tags.get("SOPClassUID", "")
-        held.setdefault(tags["StudyInstanceUID"], {})[tags["SOPInstanceUID"]] = sop_class
-        if not (sop_class.startswith(SR) or sop_class.startswith(SC)):
-            continue
-        if patients.get(tags["StudyInstanceUID"]) != tags.get("PatientID"):
-            verdict.misfiled.append(f"{tags['SOPInstanceUID']} names patient {tags.get('PatientID')} in study {tags['StudyInstanceUID']}")
-        named = json.dumps(tags)
-        for uid, patient in patients.items():
-            if uid != tags["StudyInstanceUID"] and (uid in named or f'"{patient}"' in named):
-                verdict.misfiled.append(f"{tags['SOPInstanceUID']} of {tags['StudyInstanceUID']} names {uid}")
+    ours = [instance for series in pacs.get("/series?expand") if series["MainDicomTags"].get("Modality") != "MR"
+            for instance in series["Instances"]]
+    with concurrent.futures.ThreadPoolExecutor(4) as readers:
+        for tags in readers.map(lambda instance: pacs.get(f"/instances/{instance}/simplified-tags"), ours):
+            sop_class = tags.get("SOPClassUID", "")
+            study, uid = tags["StudyInstanceUID"], tags["SOPInstanceUID"]
+            held.setdefault(study, {})[uid] = sop_class
+            if patients.get(study) != tags.get("PatientID"):
+                verdict.misfiled.append(f"{uid} names patient {tags.get('PatientID')} in study {study}")
+            for name in set(NAMES.findall(json.dumps(tags))):
+                if owner.get(name, study) != study:
+                    verdict.misfiled.append(f"{uid} of {study} names {name}")
     return held
 
 

@@ -106,8 +106,7 @@ def main():
     try:
         pacs.start()
         study = senders.make_studies(os.path.join(folder, "studies"), "power", 1, 1)[0]
-        book = senders.Book()
-        pictures = {uid: senders.picture(path) for path, uid in book.uids_of(study.files("t1", "t2", "t1ce")).items()}
+        pictures = {senders.sop_instance_uid(path): senders.picture(path) for path in study.files("t1", "t2", "t1ce")}
         recorded, root = record(folder, pacs, study)
         # Moments: the whole record, and some between; first and last acknowledgement are near the interesting ones.
         probe, marks = Disk(root), []

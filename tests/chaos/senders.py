@@ -1,20 +1,33 @@
 """The PACS and modalities that push, and the book of what each was told Success for."""
 
 import hashlib
+import io
+import json
 import os
 import re
 import subprocess
 import threading
+import zipfile
 
-from dicom_tools import store, tool, values
+from dicom_tools import store, tool
 
 PIXELS = 16 * 16 * 2  # of a tiny study's image: the last bytes of its file, in every uncompressed syntax
+SLICES = 8  # of a tiny study's series
+META_UID = b"\x02\x00\x03\x00UI"  # (0002,0003) Media Storage SOP Instance UID, in every file's meta information
 
 
 def picture(path):
     """Hash of an image's pixels."""
     with open(path, "rb") as file:
-        return hashlib.sha256(file.read()[-PIXELS:]).hexdigest()
+        file.seek(-PIXELS, os.SEEK_END)
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def sop_instance_uid(path):
+    with open(path, "rb") as file:
+        head = file.read(1024)
+    at = head.index(META_UID) + len(META_UID)
+    return head[at + 2:at + 2 + int.from_bytes(head[at:at + 2], "little")].decode("ascii").rstrip("\0 ")
 
 
 class Study:
@@ -22,7 +35,6 @@ class Study:
 
     def __init__(self, folder, number, uid, patient):
         self.folder, self.number, self.uid, self.patient = folder, number, uid, patient
-        self.plan = []
         self.sent_completely = self.corrected = False
 
     def files(self, *parts):
@@ -43,19 +55,10 @@ class Book:
     def __init__(self):
         self._lock = threading.Lock()
         self.acknowledged = {}  # (SOP Instance UID, hash of the pixels) -> study number
-        self._uids = {}
-
-    def uids_of(self, paths):
-        """{path: SOP Instance UID}"""
-        with self._lock:
-            new = [path for path in paths if path not in self._uids]
-            if new:
-                self._uids.update(values(new, "SOPInstanceUID"))
-            return {path: self._uids[path] for path in paths}
 
     def write(self, study, paths):
-        for path, uid in self.uids_of(paths).items():
-            key = (uid, picture(path))
+        for path in paths:
+            key = (sop_instance_uid(path), picture(path))
             with self._lock:
                 self.acknowledged[key] = study.number
 
@@ -85,9 +88,12 @@ def by_dcmsend(port, files, calling, report):
 
 def by_orthanc(pacs, files):
     """Stores the files in the PACS, and has it push all of the study. All or nothing: a failed push is begun anew."""
-    study = None
-    for path in files:
-        with open(path, "rb") as file:
-            study = pacs.upload(file.read())["ParentStudy"]
-    pacs.send(study)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number, path in enumerate(files):
+            archive.write(path, f"{number}.dcm")
+    stored = json.loads(pacs.request("/instances", packed.getvalue()))
+    if len(stored) != len(files):
+        raise OSError(f"the PACS took {len(stored)} of {len(files)} files")
+    pacs.send(stored[0]["ParentStudy"])
     return files

@@ -1,4 +1,4 @@
-// tiny_studies FOLDER SEED FIRST COUNT: glioma studies of 3 x 12 slices of 16 x 16 pixels that cost next to nothing:
+// tiny_studies FOLDER SEED FIRST COUNT: glioma studies of 3 x 8 slices of 16 x 16 pixels that cost next to nothing:
 //   FOLDER/<number>/{t1,t2,t1ce}/NNN.dcm      the study
 //   FOLDER/<number>/late/NNN.dcm              a FLAIR series that comes later
 //   FOLDER/<number>/corrected/NNN.dcm         its T2 once more: the same UIDs, other pixels
@@ -17,6 +17,8 @@
 namespace {
 
 using glionode::dicom::NamedUid;
+
+constexpr int kSlices = 8;  ///< the fewest that count as a stack of a head
 
 struct Sequence {
   const char* folder;
@@ -60,10 +62,10 @@ void Write(const std::filesystem::path& folder, const std::string& seed, int num
   const std::string study = "chaos|" + seed + "|" + std::to_string(number);
   for (const Sequence& sequence : kSequences) {
     glionode::dicom::MrSeries series;
-    series.size = {16, 16, 12};
-    series.spacing = {12, 12, 10};
+    series.size = {16, 16, kSlices};
+    series.spacing = {12, 12, 15};
     series.direction = {1, 0, 0, 0, 1, 0, 0, 0, 1};
-    series.voxels.resize(std::size_t{16} * 16 * 12);
+    series.voxels.resize(std::size_t{16} * 16 * kSlices);
     for (std::size_t i = 0; i < series.voxels.size(); ++i)
       series.voxels[i] =
           static_cast<float>((i * 7 + static_cast<std::size_t>(sequence.content * 131 + number * 17)) % 4096);

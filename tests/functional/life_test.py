@@ -234,6 +234,7 @@ class Life(FunctionalCase):
         server.wait_study(uid, {"reported"})
         server.wait_sent(uid)
         before = self.reports(pacs)
+        self.order(server, "pause", "HOSPITAL")
         server.stop()
         index = os.path.join(server.data, "index.sqlite")
         size = os.path.getsize(index)
@@ -246,6 +247,8 @@ class Life(FunctionalCase):
         record = server.wait_study(uid, {"reported"})
         self.assertEqual((record["revision"], record["state"]), (1, "reported"))
         self.assertEqual({row["state"] for row in server.outbox(uid)}, {"sent"})
+        self.assertTrue(self.order(server, "resume", "HOSPITAL").stdout)
+        self.assertIn("HOSPITAL was paused before the index was made anew", server.process.log_text())
         self.send(server, 1)
         server.stays(4, lambda: server.study(uid)["revision"])
         self.assertEqual(self.reports(pacs), before)
@@ -284,7 +287,7 @@ class Life(FunctionalCase):
                          ("110100", "110121")):
             self.assertIn(expected, codes)
         done = next(message for message, code in zip(messages, codes) if code[0] == "110104")
-        self.assertEqual(done.find("ParticipantObjectIdentification/SOPClass").get("NumberOfInstances"), "36")
+        self.assertEqual(done.find("ParticipantObjectIdentification/SOPClass").get("NumberOfInstances"), "24")
         self.assertNotIn("CHAOS-life-1", server.process.log_text())  # the trail may name a patient, the log must not
 
     # --- the worker
