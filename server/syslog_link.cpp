@@ -107,13 +107,15 @@ class SyslogLink::Impl {
   }
 
   void RequireOpen() {
-    tcp::socket& socket = tls_ ? tls_->next_layer() : *tcp_;
     char byte;
     boost::system::error_code error;
-    socket.non_blocking(true);
-    const std::size_t got = socket.receive(asio::buffer(&byte, 1), tcp::socket::message_peek, error);
-    if (error == asio::error::would_block || (got > 0 && tls_)) return;
-    if (got > 0) return;  // it says something: nothing that we need
+    (tls_ ? tls_->next_layer() : *tcp_).non_blocking(true);
+    if (tls_)
+      // Through TLS: its session tickets (RFC 8446 4.6.1) wait in the socket as well, and hide the end behind them.
+      tls_->read_some(asio::buffer(&byte, 1), error);
+    else
+      tcp_->receive(asio::buffer(&byte, 1), tcp::socket::message_peek, error);
+    if (!error || error == asio::error::would_block) return;  // what it says is nothing that we need
     Close();
     Connect();
   }
