@@ -23,6 +23,7 @@ json App::Do(const std::string& action, const json& body) {
   if (action == "pause") {
     const std::string peer = Required(body, "peer");
     peers_.Pause(peer, body.value("why", ""), clock_.Wall());
+    NotePauses();
     LogInfo("app", "nothing is sent to " + peer + " until it is resumed");
     AuditOrder("sending to " + peer + " was paused", body);
     return {{"peer", peer}, {"paused", true}};
@@ -30,6 +31,7 @@ json App::Do(const std::string& action, const json& body) {
   if (action == "resume") {
     const std::string peer = Required(body, "peer");
     const bool was = peers_.Resume(peer);
+    NotePauses();
     if (was) LogInfo("app", peer + " gets its results again");
     sender_->Wake();
     AuditOrder("sending to " + peer + " was resumed", body);

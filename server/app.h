@@ -84,6 +84,8 @@ class App : public NodeView {
   std::filesystem::path SoundIndex();
   void CheckIndexDeeply();
   void RestoreIndex();
+  /// paused-peers.json follows the index, so that a new index knows who was paused.
+  void NotePauses();
   nlohmann::json Delete(const nlohmann::json& body);
   void AuditOrder(const std::string& text, const nlohmann::json& body, const std::string& study_uid = {});
   void PipelineLoop();

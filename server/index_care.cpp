@@ -30,19 +30,27 @@ std::filesystem::path App::SoundIndex() {
   const auto aside = storage::SetIndexAside(file);
   std::filesystem::remove(marker, ignored);
   LogError("app", "the index is damaged: it is kept as " + aside.string() +
-                      ", and a new one is made from images and results. Pauses of peers and what was done by hand on "
-                      "the outbox are lost");
+                      ", and a new one is made from images, results and what is noted beside them");
   return file;
 }
 
 void App::RestoreIndex() {
-  if (index_.Counts().studies > 0) return;
+  if (index_.Counts().studies > 0) {
+    NotePauses();
+    return;
+  }
+  for (const auto& [peer, pause] : ReadPauses(files_.Root())) {
+    peers_.Pause(peer, pause.why, pause.paused_at);
+    LogWarning("app", peer + " was paused before the index was made anew, and stays so until it is resumed");
+  }
   const int restored = RestoreResults(files_, database_, clock_.Wall());
   if (restored > 0)
     LogWarning("app", std::to_string(restored) +
                           " results were read back into a new index; what is not known to be "
                           "delivered is sent again, the same objects, in 15 minutes");
 }
+
+void App::NotePauses() { WritePauses(files_.Root(), peers_.Paused()); }
 
 void App::CheckIndexDeeply() {
   if (storage::CheckIndex(files_.IndexFile(), kDeepCheckMs, &stop_checks_) != storage::IndexHealth::kDamaged) return;

@@ -181,6 +181,7 @@ std::vector<storage::OutboxRecord> OutboxWorker::UnderPresentIdentity(std::vecto
       may_go.push_back(std::move(row));
     } else if (!same) {
       const std::string why = "the images name another patient than the report does";
+      NoteHeld(parts_.files.Root(), row, storage::OutboxState::kWithdrawn);
       parts_.outbox.MarkDead(row.id, storage::OutboxState::kWithdrawn, why);
       LogWarning("outbox", "object " + row.object.sop_instance_uid + " is not sent: " + why);
     } else if (const auto study = parts_.index.Find(row.study_uid);
@@ -260,6 +261,7 @@ void OutboxWorker::Record(const storage::OutboxRecord& row, const dicom::SendRes
       return;
     }
     case dicom::SendOutcome::kIdentity:
+      NoteHeld(parts_.files.Root(), row, storage::OutboxState::kParked);
       parts_.outbox.MarkDead(row.id, storage::OutboxState::kParked, result.text);
       parts_.index.ForceState(row.study_uid, storage::StudyState::kParked,
                               "the PACS does not agree whose study this is: " + result.text);
@@ -269,6 +271,7 @@ void OutboxWorker::Record(const storage::OutboxRecord& row, const dicom::SendRes
       if (FallBack(row, peer)) return;
       [[fallthrough]];
     case dicom::SendOutcome::kPermanent:
+      NoteHeld(parts_.files.Root(), row, storage::OutboxState::kDead);
       parts_.outbox.MarkDead(row.id, storage::OutboxState::kDead, result.text);
       LogError("outbox", about + "; given up until it is retried by hand");
       return;

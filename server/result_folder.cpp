@@ -3,13 +3,18 @@
 #include "config/error.h"
 #include "config/log.h"
 #include "config/sha256.h"
+#include "dicom/header_reader.h"
 #include "server/study_result.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
 #include <fstream>
 #include <sstream>
+#include <unistd.h>
 
 namespace glionode::server {
 namespace {
@@ -29,6 +34,69 @@ std::string ReadText(const fs::path& file) {
   return text.str();
 }
 
+/// Synced before it returns. Throws Error{kOutOfSpace}.
+void WriteSynced(const fs::path& file, int flags, const std::string& text) {
+  const int descriptor = open(file.c_str(), flags | O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+  const bool good = descriptor >= 0 &&
+                    write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+                    fsync(descriptor) == 0;
+  const int problem = errno;
+  if (descriptor >= 0) close(descriptor);
+  const int folder = open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder >= 0) {
+    fsync(folder);
+    close(folder);
+  }
+  if (!good) throw Error(ErrorCode::kOutOfSpace, file.string() + " cannot be written: " + std::strerror(problem));
+}
+
+std::vector<std::string> Words(const std::string& line) {
+  std::vector<std::string> words;
+  std::istringstream in(line);
+  for (std::string word; std::getline(in, word, '\t');) words.push_back(word);
+  return words;
+}
+
+std::set<std::pair<std::string, std::string>> ReadDelivered(const fs::path& folder) {
+  std::set<std::pair<std::string, std::string>> delivered;
+  std::ifstream in(folder / "delivered.txt");
+  for (std::string line; std::getline(in, line);)
+    if (const auto words = Words(line); words.size() == 2) delivered.insert({words[0], words[1]});
+  return delivered;
+}
+
+std::map<std::pair<std::string, std::string>, storage::OutboxState> ReadHeld(const fs::path& folder) {
+  std::map<std::pair<std::string, std::string>, storage::OutboxState> held;
+  std::ifstream in(folder / "held.txt");
+  for (std::string line; std::getline(in, line);)
+    if (const auto words = Words(line); words.size() == 3)
+      // A word that a crash cut off still holds the row back.
+      held[{words[0], words[1]}] = storage::OutboxStateFromText(words[2]).value_or(storage::OutboxState::kDead);
+  return held;
+}
+
+storage::RememberedNote RememberNote(const fs::path& root, const std::string& folder) {
+  const json note = json::parse(ReadText(root / folder / "withdrawal.json"));
+  storage::RememberedNote remembered;
+  remembered.study_uid = note.at("study_uid");
+  remembered.revision = note.at("revision");
+  remembered.at = note.at("at");
+  remembered.object.sop_class_uid = dicom::kKeyObjectClass;
+  remembered.object.sop_instance_uid = note.at("sop_instance_uid");
+  remembered.object.series_uid = note.value("series_uid", "");
+  remembered.object.file = folder + "/ko.dcm";
+  remembered.object.sha256 = Sha256Hex(ReadText(root / remembered.object.file));
+  remembered.object.kind = "ko";
+  remembered.peer = note.at("peer");
+  const auto row = std::pair(remembered.peer, remembered.object.sop_instance_uid);
+  const auto held = ReadHeld(root / folder);
+  if (ReadDelivered(root / folder).count(row))
+    remembered.state = storage::OutboxState::kSent;
+  else if (const auto found = held.find(row); found != held.end())
+    remembered.state = found->second;
+  return remembered;
+}
+
 storage::RememberedResult Remember(const fs::path& root, const std::string& folder) {
   const json job = json::parse(ReadText(root / folder / "job.json"));
   const json delivery = json::parse(ReadText(root / folder / "delivery.json"));
@@ -42,10 +110,13 @@ storage::RememberedResult Remember(const fs::path& root, const std::string& fold
   remembered.result.decision = json::parse(remembered.result.result_json).at("decision");
   remembered.result.created_at = job.at("reported_at");
   remembered.objects = ObjectsOf(root, folder, delivery.at("receivers"), delivery.at("report"));
-  std::ifstream delivered(root / folder / "delivered.txt");
-  for (std::string line; std::getline(delivered, line);) {
-    const std::size_t tab = line.find('\t');
-    if (tab != std::string::npos) remembered.delivered.insert({line.substr(0, tab), line.substr(tab + 1)});
+  remembered.delivered = ReadDelivered(root / folder);
+  remembered.held = ReadHeld(root / folder);
+  if (fs::exists(root / folder / "taken-back.json")) {
+    const json taken_back = json::parse(ReadText(root / folder / "taken-back.json"));
+    remembered.withdrawal =
+        storage::WithdrawalRecord{remembered.job.study_uid, taken_back.at("revision"), taken_back.at("reason"),
+                                  taken_back.at("text"), taken_back.at("at")};
   }
   // A report that went out in another class than the first choice: that class is what the peer has.
   for (const dicom::EncodedObject& report : ReadObjects(root / folder).reports)
@@ -89,14 +160,67 @@ void NoteDelivered(const fs::path& object_file, const std::string& peer_ae, cons
   out << peer_ae << '\t' << sop_uid << '\n';
 }
 
+void NoteHeld(const fs::path& root, const storage::OutboxRecord& row, storage::OutboxState state) {
+  const fs::path file = (root / row.object.file).parent_path() / "held.txt";
+  try {
+    WriteSynced(file, O_APPEND,
+                row.peer_ae + '\t' + row.object.sop_instance_uid + '\t' + std::string(storage::ToText(state)) + '\n');
+  } catch (const std::exception& e) {
+    LogError("outbox", std::string(e.what()) + "; an index that is made anew would send " +
+                           row.object.sop_instance_uid + " to " + row.peer_ae);
+  }
+}
+
+void NoteWithdrawn(const fs::path& root, const std::vector<storage::OutboxRecord>& rows) {
+  for (const storage::OutboxRecord& row : rows)
+    if (row.state == storage::OutboxState::kPending || row.state == storage::OutboxState::kDead ||
+        row.state == storage::OutboxState::kParked)
+      NoteHeld(root, row, storage::OutboxState::kWithdrawn);
+}
+
+void NoteTakenBack(const fs::path& folder, const storage::WithdrawalRecord& withdrawal) {
+  const json text = {{"format", 1},
+                     {"revision", withdrawal.revision},
+                     {"reason", withdrawal.reason},
+                     {"text", withdrawal.text},
+                     {"at", withdrawal.at}};
+  WriteSynced(folder / "taken-back.json", O_TRUNC, text.dump(2) + "\n");
+}
+
+void WritePauses(const fs::path& root, const std::map<std::string, storage::PausedPeer>& paused) {
+  json peers = json::array();
+  for (const auto& [peer, pause] : paused)
+    peers.push_back({{"peer", peer}, {"at", pause.paused_at}, {"why", pause.why}});
+  const fs::path file = root / "paused-peers.json", fresh = root / "paused-peers.json.new";
+  WriteSynced(fresh, O_TRUNC, peers.dump(2) + "\n");
+  fs::rename(fresh, file);
+}
+
+std::map<std::string, storage::PausedPeer> ReadPauses(const fs::path& root) {
+  std::map<std::string, storage::PausedPeer> paused;
+  const fs::path file = root / "paused-peers.json";
+  if (!fs::exists(file)) return paused;
+  try {
+    const json peers = json::parse(ReadText(file));
+    for (const auto& pause : peers) paused[pause.at("peer")] = {pause.at("at"), pause.at("why")};
+  } catch (const std::exception& e) {
+    LogError("restore", file.string() + ": " + e.what() + "; look whether a peer was paused before the index was lost");
+  }
+  return paused;
+}
+
 int RestoreResults(const storage::FileStore& files, storage::Database& database, WallMs now) {
   std::vector<storage::RememberedResult> all;
+  std::vector<storage::RememberedNote> notes;
   for (const auto& study : fs::directory_iterator(files.Root() / "results")) {
     if (!study.is_directory()) continue;
     for (const auto& result : fs::directory_iterator(study.path())) {
       const std::string folder = fs::relative(result.path(), files.Root()).string();
       try {
-        all.push_back(Remember(files.Root(), folder));
+        if (fs::exists(result.path() / "withdrawal.json"))
+          notes.push_back(RememberNote(files.Root(), folder));
+        else
+          all.push_back(Remember(files.Root(), folder));
       } catch (const std::exception& e) {
         LogError("restore", folder + " cannot be read back into the index: " + e.what());
       }
@@ -106,6 +230,7 @@ int RestoreResults(const storage::FileStore& files, storage::Database& database,
   int restored = 0;
   for (const storage::RememberedResult& remembered : all)
     restored += storage::RestoreResult(database, remembered, now + kRestoredWaitMs);
+  for (const storage::RememberedNote& note : notes) storage::RestoreNote(database, note, now + kRestoredWaitMs);
   return restored;
 }
 

@@ -3,6 +3,7 @@
 #include "config/error.h"
 #include "config/log.h"
 #include "dicom/identity_check.h"
+#include "server/result_folder.h"
 
 #include <algorithm>
 #include <chrono>
@@ -241,6 +242,7 @@ void StudyWatcher::Park(const storage::StudyRecord& study, const std::string& co
   const std::string why = code + ": " + text;
   if (!parts_.index.SetState(study.study_uid, storage::StudyState::kParked, why, study.changes)) return;
   // What was computed under the identity that is in doubt now must not go out any more (promise 5).
+  NoteWithdrawn(parts_.files.Root(), parts_.outbox.OfStudy(study.study_uid));
   parts_.outbox.WithdrawUnsent(study.study_uid, why, parts_.clock.Wall());
   LogWarning("watcher", "study " + study.study_uid + " is parked: " + text);
 }
@@ -250,6 +252,7 @@ void StudyWatcher::WithdrawOtherIdentity(const storage::StudyRecord& study, cons
     if (job.state != storage::JobState::kDone) continue;
     if (InputsFromJson(nlohmann::json::parse(job.inputs_json)).identity == inputs.identity) return;
     const std::string why = "the patient identity was corrected before this was sent";
+    NoteWithdrawn(parts_.files.Root(), parts_.outbox.OfStudy(study.study_uid));
     if (parts_.outbox.WithdrawUnsent(study.study_uid, why, parts_.clock.Wall()) > 0)
       LogInfo("watcher", "study " + study.study_uid + ": unsent results are withdrawn, " + why);
     return;

@@ -4,6 +4,7 @@
 #include "config/log.h"
 #include "config/sha256.h"
 #include "dicom/uid.h"
+#include "server/result_folder.h"
 #include "server/study_result.h"
 
 #include <nlohmann/json.hpp>
@@ -86,7 +87,8 @@ storage::NewObject MakeNote(const WithdrawalParts& parts, const WithdrawalOrder&
                                                          {"text", order.text},
                                                          {"peer", peer},
                                                          {"at", parts.now},
-                                                         {"sop_instance_uid", made.sop_instance_uid}})
+                                                         {"sop_instance_uid", made.sop_instance_uid},
+                                                         {"series_uid", made.series_uid}})
                                                  .dump(2) +
                                              "\n");
   const std::string folder = parts.files.CommitResults(staging, order.study_uid, Sha256Hex(note.name));
@@ -133,6 +135,8 @@ WithdrawalDone Withdraw(const WithdrawalParts& parts, const WithdrawalOrder& ord
   record.reason = std::string(dicom::ToText(order.reason));
   record.text = order.text;
   record.at = parts.now;
+  // First where an index that is made anew looks: a report that never left must not leave from there.
+  NoteTakenBack((parts.files.Root() / report.front().file).parent_path(), record);
   done.unsent = parts.outbox.Withdraw(record, notes);
   LogInfo("withdrawal", "the report of study " + order.study_uid + " is withdrawn (" + record.reason +
                             "): " + std::to_string(done.unsent) + " objects will not be sent, " +

@@ -1,10 +1,7 @@
-#include "server/outbox_worker.h"
-
 #include "config/error.h"
 #include "dicom/header_reader.h"
 #include "dicom/sr_report.h"
-#include "pipeline_fixture.h"
-#include "server/withdrawal.h"
+#include "outbox_fixture.h"
 
 #include <gmock/gmock.h>
 
@@ -15,36 +12,6 @@ namespace {
 
 using storage::OutboxState;
 using storage::StudyState;
-
-class OutboxWorkerTest : public PipelineTest {
- protected:
-  void SetUp() override {
-    PipelineTest::SetUp();
-    MakePipeline([](const WorkerRequest&) { return Answered(0.9); })->RunOne();
-  }
-  int Send(dicom::SendResult answer, const std::string& only_class = "") {
-    OutboxWorker worker(
-        {*files_, *index_, *jobs_, *outbox_, *peers_, clock_,
-         [&](const PeerSettings&, const std::vector<dicom::OutgoingObject>& objects) {
-           std::vector<dicom::SendResult> results;
-           for (const auto& object : objects) {
-             sent_.push_back(object);
-             const bool hit = only_class.empty() || object.sop_class_uid == only_class;
-             results.push_back(hit ? answer : dicom::SendResult{dicom::SendOutcome::kSent, 0, "stored"});
-           }
-           return results;
-         },
-         [] { return true; }},
-        {});
-    PeerSettings peer;
-    peer.ae_title = "PACS";
-    return worker.SendDue(peer);
-  }
-  WithdrawalDone TakeBack(dicom::RejectionReason reason = dicom::RejectionReason::kQuality) {
-    return Withdraw({*files_, *index_, *jobs_, *outbox_, clock_.Wall(), "test"}, {StudyUid(), reason, "a test"});
-  }
-  std::vector<dicom::OutgoingObject> sent_;
-};
 
 TEST_F(OutboxWorkerTest, WhatIsStoredIsSentOnce) {
   EXPECT_GE(Send({dicom::SendOutcome::kSent, 0, "stored"}), 2);
