@@ -8,7 +8,12 @@ install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/glionode/models)
 install(FILES config/glionode.example.toml docker/glionode.rules.yml DESTINATION ${CMAKE_INSTALL_DATADIR}/glionode)
 install(FILES README.md CHANGELOG.md SECURITY.md LICENSE server/web/vendor/LICENSES.txt DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
-configure_file(packaging/glionode.service.in ${PROJECT_BINARY_DIR}/glionode.service @ONLY)
+# At the time of installing: the unit names the program where `cmake --install --prefix` puts it.
+install(CODE "
+  get_filename_component(prefix \"\${CMAKE_INSTALL_PREFIX}\" ABSOLUTE)
+  set(CMAKE_INSTALL_FULL_BINDIR \"\${prefix}/${CMAKE_INSTALL_BINDIR}\")
+  set(CMAKE_INSTALL_FULL_DOCDIR \"\${prefix}/${CMAKE_INSTALL_DOCDIR}\")
+  configure_file(\"${PROJECT_SOURCE_DIR}/packaging/glionode.service.in\" \"${PROJECT_BINARY_DIR}/glionode.service\" @ONLY)")
 install(FILES ${PROJECT_BINARY_DIR}/glionode.service DESTINATION lib/systemd/system)
 find_package(Python3 COMPONENTS Interpreter)
 find_program(DPKG_QUERY dpkg-query)

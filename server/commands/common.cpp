@@ -30,10 +30,12 @@ std::string LocalUser() {
 std::string DefaultBundle() {
   namespace fs = std::filesystem;
   std::error_code ignored;
-  const fs::path installed = GLIONODE_INSTALLED_BUNDLE;
+  const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+  // PREFIX/bin/glionode, wherever `cmake --install` was told to put it.
+  const fs::path installed = program.parent_path().parent_path() / "share/glionode/models/phantom-resnet10";
   if (fs::exists(installed / "bundle.json", ignored)) return installed;
   // build/release/bin/glionode: the checkout is three folders up.
-  for (fs::path folder = fs::read_symlink("/proc/self/exe", ignored).parent_path(); folder != folder.root_path();
+  for (fs::path folder = program.parent_path(); folder != folder.root_path();
        folder = folder.parent_path())
     if (fs::exists(folder / "models/phantom-resnet10/bundle.json", ignored)) return folder / "models/phantom-resnet10";
   return "models/phantom-resnet10";

@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
+import shutil
 import socket
 import subprocess
+import unittest
 
 from case import FunctionalCase, main
 from dicom_tools import dicom_files, store, study_uid
@@ -142,6 +145,31 @@ class Operate(FunctionalCase):
         for line in ("Type=notify", "ProtectSystem=strict", "NoNewPrivileges=yes", "WatchdogSec=", "User=glionode"):
             self.assertIn(line, unit)
         self.assertNotIn("@CMAKE", unit)
+        self.assertIn(f"ExecStart={prefix}/bin/glionode serve ", unit)
+        self.assertIn(f"Documentation=file:{prefix}/share/doc/glionode/docs/operating.md", unit)
+        # The installed program works by what was installed beside it: its own bundle, not that of the checkout.
+        configuration = os.path.join(self.folder, "first.toml")
+        installed = os.path.join(prefix, "bin", "glionode")
+        for words in (["init", "--yes", "--peer-ae", "PACS", "--peer-host", "127.0.0.1", "--data-dir", os.path.join(self.folder, "data")],
+                      ["check"]):
+            done = subprocess.run([installed, *words, "--config", configuration], capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        with open(configuration, encoding="utf-8") as file:
+            self.assertIn(f'bundle = "{prefix}/share/glionode/models/phantom-resnet10"', file.read())
+
+    @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd-analyze is not installed")
+    def test_unit_is_valid_and_confined(self):
+        """systemd's own reading of the unit: nothing it does not know, and little that the service could do to the machine."""
+        with open(os.path.join(ROOT, "packaging", "glionode.service.in"), encoding="utf-8") as file:
+            text = file.read().replace("@CMAKE_INSTALL_FULL_BINDIR@/glionode", BINARY).replace("@CMAKE_INSTALL_FULL_DOCDIR@", ROOT)
+        unit = os.path.join(self.folder, "glionode.service")
+        with open(unit, "w", encoding="utf-8") as out:
+            out.write(text)
+        done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False, timeout=60)
+        self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+        done = subprocess.run(["systemd-analyze", "security", "--offline=yes", unit], capture_output=True, text=True, check=False, timeout=60)
+        exposure = re.search(r"Overall exposure level for glionode.service: ([0-9.]+)", done.stdout)
+        self.assertLessEqual(float(exposure[1]), 2.0, done.stdout + done.stderr)
 
 
 if __name__ == "__main__":
