@@ -38,21 +38,30 @@ export async function listen(onStatus, signal) {
   }
 }
 
-/// The answer of `path`, asked for again whenever `version` changes (at most once a second).
+/// The answer of `path`, asked for again whenever `version` changes (at most once a second). An answer that is under way
+/// then is shown all the same: on a busy node there is always a newer version, and waiting for it would show nothing.
 export function useApi(path, version) {
   const [state, setState] = useState({ data: null, problem: null });
-  const last = useRef({ path: null, at: 0 });
+  const asked = useRef({ path: null, at: 0, newest: 0, shown: 0 });
+  useEffect(() => () => { asked.current.path = null; }, []);
   useEffect(() => {
     if (!path) return undefined;
-    let dropped = false;
-    const wait = last.current.path === path ? Math.max(0, last.current.at + 1000 - Date.now()) : 0;
-    if (last.current.path !== path) setState({ data: null, problem: null });
+    const now = asked.current;
+    if (now.path !== path) {
+      if (now.path !== null) setState({ data: null, problem: null });
+      Object.assign(now, { path, at: 0, shown: now.newest });
+    }
     const timer = setTimeout(() => {
-      last.current = { path, at: Date.now() };
-      get(path).then((data) => !dropped && setState({ data, problem: null }),
-        (problem) => !dropped && setState((old) => ({ ...old, problem })));
-    }, wait);
-    return () => { dropped = true; clearTimeout(timer); };
+      const mine = ++now.newest;
+      now.at = Date.now();
+      const show = (change) => {
+        if (now.path !== path || mine <= now.shown) return;
+        now.shown = mine;
+        setState(change);
+      };
+      get(path).then((data) => show({ data, problem: null }), (problem) => show((old) => ({ ...old, problem })));
+    }, Math.max(0, now.at + 1000 - Date.now()));
+    return () => clearTimeout(timer);
   }, [path, version]);
   return state;
 }

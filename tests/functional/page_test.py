@@ -71,6 +71,25 @@ class Page(FunctionalCase):
             return bytes;""")
         self.assertLess(weight, 200 * 1024)
 
+    def test_an_answer_under_way_is_shown_though_the_node_has_changed_meanwhile(self):
+        """The first list is held back until the node's state is there; the second never comes. The first must be seen."""
+        server = self.start_node()
+        self.assertEqual(store(server.dicom_port, dicom_files(self.phantom(64))[:1]).refused, [])  # the index has a version
+        self.open(server, "peers")
+        self.browser.see("HOSPITAL")
+        seen = self.browser.run("""
+            let asked = 0;
+            await page.route('**/api/v1/peers', async (route) => {
+              if (++asked > 1) return;  // left without an answer
+              await page.getByText('Live', { exact: true }).waitFor();
+              await route.continue();
+            });
+            await page.reload();
+            await page.getByRole('cell', { name: 'HOSPITAL' }).first().waitFor({ timeout: 20000 });
+            await page.unrouteAll({ behavior: 'ignoreErrors' });
+            return asked;""")
+        self.assertGreaterEqual(seen, 1)
+
     def test_a_study_arrives_live_and_is_shown_whole(self):
         pacs, server = self.start_hospital({"stable_age": 60, "push": False})
         self.open(server, "studies")
