@@ -356,6 +356,15 @@ class Life(FunctionalCase):
         except subprocess.TimeoutExpired:
             self.fail("it went on")
 
+    def test_a_second_node_on_one_data_folder_is_refused(self):
+        server = self.start_node()
+        other = Node(self.folder, 9, name="other", sections={"node": {"data_dir": server.data}})
+        other.write_configuration()
+        done = run("serve", "--config", other.configuration, check=False, timeout=60)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("another glionode uses the data folder", done.stderr)
+        self.assert_serving(server)
+
     def test_a_newer_index_is_refused_in_words(self):
         server = self.start_node()
         server.stop()
