@@ -358,7 +358,7 @@ bool Association::HandleStore(T_ASC_PresentationContextID context_id, const T_DI
   }
   if (!refusal) {
     try {
-      file = std::make_unique<StagedFile>(context_.options.staging_dir, meta);
+      file = std::make_unique<StagedFile>(context_.options.new_file(), meta);
     } catch (const Error& error) {
       refusal = RefusalFor(error.Code(), error.what());
     } catch (const std::exception& error) {
@@ -398,6 +398,7 @@ std::optional<StoreRefusal> Association::Deliver(StagedFile& file, const StagedM
     instance.bytes = file.Bytes();
     instance.peer = peer_;
     context_.sink.Store(instance);
+    file.Keep();
     ++context_.statistics.instances;
     context_.statistics.bytes += static_cast<std::uint64_t>(instance.bytes);
     return std::nullopt;

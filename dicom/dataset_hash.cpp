@@ -1,14 +1,43 @@
 #include "dicom/dataset_hash.h"
 
 #include "config/error.h"
-#include "config/sha256.h"
 
 #include <array>
 #include <cstring>
 #include <fstream>
+#include <openssl/evp.h>
 #include <vector>
 
 namespace glionode::dicom {
+
+struct DatasetHash::Impl {
+  Impl() : context(EVP_MD_CTX_new()) {
+    if (!context || EVP_DigestInit_ex(context, EVP_sha256(), nullptr) != 1)
+      throw Error(ErrorCode::kInternal, "OpenSSL gives no SHA-256");
+  }
+  ~Impl() { EVP_MD_CTX_free(context); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  EVP_MD_CTX* context;
+};
+
+DatasetHash::DatasetHash() : impl_(std::make_unique<Impl>()) {}
+DatasetHash::~DatasetHash() = default;
+
+void DatasetHash::Update(const void* data, std::size_t size) { EVP_DigestUpdate(impl_->context, data, size); }
+
+std::string DatasetHash::HexDigest() {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
+  unsigned size = 0;
+  EVP_DigestFinal_ex(impl_->context, digest.data(), &size);
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string hex;
+  for (unsigned i = 0; i < size; ++i) {
+    hex += kHex[digest[i] >> 4];
+    hex += kHex[digest[i] & 15];
+  }
+  return hex;
+}
 
 std::string DatasetSha256(const std::filesystem::path& file) {
   // Preamble, "DICM", then (0002,0000) UL: the length of the rest of the group, always explicit little endian
@@ -24,7 +53,7 @@ std::string DatasetSha256(const std::filesystem::path& file) {
   const std::uint32_t rest = prefix[140] | std::uint32_t{prefix[141]} << 8 | std::uint32_t{prefix[142]} << 16 |
                              std::uint32_t{prefix[143]} << 24;
   in.seekg(rest, std::ios::cur);
-  Sha256 hash;
+  DatasetHash hash;
   std::vector<char> buffer(1 << 20);
   while (in) {
     in.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));

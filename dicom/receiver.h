@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,7 +18,10 @@ class TlsContext;
 struct ReceiverOptions {
   std::string ae_title;
   DicomSettings network;
-  std::filesystem::path staging_dir;      ///< on the same file system as the store, so that a rename is enough
+  std::filesystem::path staging_dir;  ///< what is free there is looked at
+  /// An empty file for an object that comes, on the same file system as the store. From many threads at once; throws
+  /// Error when there is none.
+  std::function<std::filesystem::path()> new_file;
   std::int64_t min_free_bytes = 0;        ///< below it: association rejected (transient), running C-STORE gets A700
   std::shared_ptr<const TlsContext> tls;  ///< with it, network.tls.port is listened on as well
   CommitmentSink commitment = {};         ///< hears storage commitment reports; without it they are refused

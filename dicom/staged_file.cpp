@@ -7,11 +7,9 @@
 #include <dcmtk/dcmdata/dcuid.h>
 
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -19,6 +17,7 @@ namespace glionode::dicom {
 namespace {
 
 constexpr std::int64_t kDiskCheckEvery = std::int64_t{16} << 20;
+constexpr off_t kPage = 4096;
 
 [[noreturn]] void ThrowWriteError(const std::filesystem::path& path, int error) {
   const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
@@ -57,25 +56,11 @@ std::string EncodeMeta(const StagedMeta& meta) {
 
 }  // namespace
 
-// OpenSSL instead of config/sha256.h: it uses the processor's instructions, and every received byte passes here.
-struct StagedFile::Hash {
-  Hash() : context(EVP_MD_CTX_new()) {
-    if (!context || EVP_DigestInit_ex(context, EVP_sha256(), nullptr) != 1)
-      throw Error(ErrorCode::kInternal, "OpenSSL gives no SHA-256");
-  }
-  ~Hash() { EVP_MD_CTX_free(context); }
-  Hash(const Hash&) = delete;
-  Hash& operator=(const Hash&) = delete;
-  EVP_MD_CTX* context;
-};
-
-StagedFile::StagedFile(const std::filesystem::path& folder, const StagedMeta& meta) : hash_(std::make_unique<Hash>()) {
-  static std::atomic<std::uint64_t> counter{0};
-  const std::string head = EncodeMeta(meta);
-  path_ = folder / ("in-" + std::to_string(getpid()) + "-" + std::to_string(++counter) + ".part");
-  fd_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+StagedFile::StagedFile(std::filesystem::path path, const StagedMeta& meta) : path_(std::move(path)) {
+  fd_ = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
   if (fd_ < 0) ThrowWriteError(path_, errno);
   try {
+    const std::string head = EncodeMeta(meta);
     WriteAll(head.data(), head.size());
   } catch (...) {
     close(fd_);
@@ -86,7 +71,7 @@ StagedFile::StagedFile(const std::filesystem::path& folder, const StagedMeta& me
 
 StagedFile::~StagedFile() {
   if (fd_ >= 0) close(fd_);
-  unlink(path_.c_str());  // ENOENT when it was moved away
+  if (!kept_) unlink(path_.c_str());
 }
 
 void StagedFile::WriteAll(const void* data, std::size_t size) {
@@ -102,26 +87,18 @@ void StagedFile::WriteAll(const void* data, std::size_t size) {
 
 void StagedFile::Append(const void* data, std::size_t size) {
   WriteAll(data, size);
-  EVP_DigestUpdate(hash_->context, data, size);
+  hash_.Update(data, size);
   bytes_ += static_cast<std::int64_t>(size);
 }
 
 std::string StagedFile::Finish() {
   // The disk begins while the header is read; who syncs the file later waits for less. No promise: errors show there.
-  sync_file_range(fd_, 0, 0, SYNC_FILE_RANGE_WRITE);
+  // Not the first page: its preamble is written once more before the sync.
+  sync_file_range(fd_, kPage, 0, SYNC_FILE_RANGE_WRITE);
   // Network file systems report a full disk as late as here.
   const int closed = close(std::exchange(fd_, -1));
   if (closed != 0) ThrowWriteError(path_, errno);
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-  unsigned size = 0;
-  EVP_DigestFinal_ex(hash_->context, digest.data(), &size);
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string hex;
-  for (unsigned i = 0; i < size; ++i) {
-    hex += kHex[digest[i] >> 4];
-    hex += kHex[digest[i] & 15];
-  }
-  return hex;
+  return hash_.HexDigest();
 }
 
 class DataSetStream::Consumer : public DcmConsumer {

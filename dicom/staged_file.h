@@ -1,6 +1,7 @@
 #pragma once
 // Internal header of dicom/: it shows DCMTK types, so no other folder may include it.
 #include "config/error.h"
+#include "dicom/dataset_hash.h"
 
 #include <dcmtk/config/osconfig.h>
 #include <dcmtk/dcmdata/dcostrma.h>
@@ -19,13 +20,12 @@ struct StagedMeta {
   std::string source_ae;  ///< (0002,0016): a sweep after a crash reads the sender from there
 };
 
-/// A DICOM file in the staging folder: meta information first, then the bytes of a data set as they come. Its name is
-/// our own, never anything that a peer sent. Removed by the destructor; who wants to keep the file moves it away
-/// before.
+/// A DICOM file in the staging folder: meta information first, then the bytes of a data set as they come. Removed by
+/// the destructor, unless Keep was called: then the sink has it.
 class StagedFile {
  public:
-  /// Throws Error{kOutOfSpace} or Error{kInternal} with the path.
-  StagedFile(const std::filesystem::path& folder, const StagedMeta& meta);
+  /// `path`: an empty file (ReceiverOptions::new_file). Throws Error{kOutOfSpace} or Error{kInternal} with the path.
+  StagedFile(std::filesystem::path path, const StagedMeta& meta);
   ~StagedFile();
   StagedFile(const StagedFile&) = delete;
   StagedFile& operator=(const StagedFile&) = delete;
@@ -34,17 +34,18 @@ class StagedFile {
   void Append(const void* data, std::size_t size);
   /// Closes the file (without a sync) and returns the SHA-256 of the data set in lower-case hex. Once, last.
   std::string Finish();
+  void Keep() { kept_ = true; }
   const std::filesystem::path& Path() const { return path_; }
   std::int64_t Bytes() const { return bytes_; }
 
  private:
-  struct Hash;
   void WriteAll(const void* data, std::size_t size);
 
   std::filesystem::path path_;
   int fd_ = -1;
+  bool kept_ = false;
   std::int64_t bytes_ = 0;
-  std::unique_ptr<Hash> hash_;
+  DatasetHash hash_;
 };
 
 /// Why an object is not taken, with the status that says so.

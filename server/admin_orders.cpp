@@ -4,11 +4,15 @@
 #include "server/app.h"
 #include "storage/inventory.h"
 
+#include <chrono>
+
 namespace glionode::server {
 
 using nlohmann::json;
 
 namespace {
+
+constexpr auto kFlush = std::chrono::seconds(2);
 
 std::string Required(const json& body, const char* key) {
   if (const auto found = body.find(key);
@@ -20,6 +24,8 @@ std::string Required(const json& body, const char* key) {
 }  // namespace
 
 json App::Do(const std::string& action, const json& body) {
+  // What an order reads or removes includes what was received before it.
+  ingest_.Flush(kFlush);
   if (action == "pause") {
     const std::string peer = Required(body, "peer");
     peers_.Pause(peer, body.value("why", ""), clock_.Wall());

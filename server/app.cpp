@@ -86,6 +86,8 @@ App::App(Settings settings, std::filesystem::path config_file)
   settings_in_force_ = settings_;
   started_at_ = clock_.Wall();
   ConfigureLog(LevelFromText(settings_.log.level), settings_.log.format);
+  if (const int found = ingest_.RecoverStaged(); found > 0)
+    LogInfo("app", std::to_string(found) + " received instances of an earlier run were put to their places");
   if (const int left = files_.CleanStaging(); left > 0)
     LogInfo("app", std::to_string(left) + " unfinished files of an earlier run were removed");
   if (const int removals = housekeeping_.FinishUnfinished(); removals > 0)
@@ -106,9 +108,10 @@ App::App(Settings settings, std::filesystem::path config_file)
                             audit_.Write(std::move(event));
                           }},
       settings_.peers);
+  staging_ = std::make_unique<storage::StagingPool>(files_.StagingDir());
   receiver_ = std::make_unique<dicom::Receiver>(
       dicom::ReceiverOptions{settings_.node.ae_title, settings_.dicom, files_.StagingDir(),
-                             settings_.storage.MinFreeBytes(), tls_,
+                             [this] { return staging_->Take(); }, settings_.storage.MinFreeBytes(), tls_,
                              [this](const dicom::CommitmentReport& report, const std::string& calling_ae) {
                                return confirmation_.Take(report, calling_ae);
                              }},

@@ -26,6 +26,7 @@
 #include "storage/proofs.h"
 #include "storage/releases.h"
 #include "storage/removals.h"
+#include "storage/staging_pool.h"
 #include "storage/study_index.h"
 
 #include <atomic>
@@ -139,6 +140,7 @@ class App : public NodeView {
   std::mutex reload_mutex_;  ///< one reload at a time
   Confirmation confirmation_;
   std::unique_ptr<OutboxWorker> sender_;
+  std::unique_ptr<storage::StagingPool> staging_;
   std::unique_ptr<dicom::Receiver> receiver_;
   AdminRouter router_;
   std::unique_ptr<AdminHttp> admin_;

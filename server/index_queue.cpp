@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <utility>
 
 namespace glionode::server {
@@ -52,12 +53,12 @@ std::optional<IndexQueue::Known> IndexQueue::Newest(const std::string& sop_insta
                version->removed};
 }
 
-void IndexQueue::Push(storage::InstanceRecord record) {
+void IndexQueue::Push(storage::InstanceRecord record, std::filesystem::path staged) {
   std::unique_lock lock(mutex_);
   done_.wait(lock, [this] { return waiting_.size() < kMostWaiting || problem_ || stopping_; });
   ++pushed_;
   newest_[record.sop_instance_uid] = {{record.sha256, record.study_uid, record.from_ae, false}, pushed_};
-  waiting_.push_back(std::move(record));
+  waiting_.push_back({std::move(record), std::move(staged)});
   if (waiting_.size() == 1 || waiting_.size() >= kMostInGroup) wake_.notify_one();
 }
 
@@ -79,19 +80,22 @@ void IndexQueue::Run() {
     if (waiting_.empty()) return;
     wake_.wait_for(lock, kGather, [this] { return stopping_ || flushing_ > 0 || waiting_.size() >= kMostInGroup; });
     const auto count = static_cast<std::ptrdiff_t>(std::min(waiting_.size(), kMostInGroup));
-    const std::vector<storage::InstanceRecord> group(waiting_.begin(), waiting_.begin() + count);
+    // Their shells stay, so that Push counts them.
+    std::vector<Waiting> group(std::make_move_iterator(waiting_.begin()),
+                               std::make_move_iterator(waiting_.begin() + count));
     lock.unlock();
     const bool written = Write(group);
     lock.lock();
     if (!written) {
-      if (stopping_) return;  // the sweep of the next start finds the files
+      if (stopping_) return;  // the next start finds the files
+      std::move(group.begin(), group.end(), waiting_.begin());
       wake_.wait_for(lock, kRetry, [this] { return stopping_; });
       continue;
     }
     problem_ = nullptr;
     waiting_.erase(waiting_.begin(), waiting_.begin() + count);
     written_ += group.size();
-    for (const auto& record : group) {
+    for (const auto& [record, staged] : group) {
       // Another version of the UID may have come meanwhile: that one stays.
       const auto newest = newest_.find(record.sop_instance_uid);
       if (newest != newest_.end() && newest->second.number <= written_) newest_.erase(newest);
@@ -100,21 +104,35 @@ void IndexQueue::Run() {
   }
 }
 
-bool IndexQueue::Write(const std::vector<storage::InstanceRecord>& group) {
+void IndexQueue::Place(std::vector<Waiting>& group) {
+  std::vector<storage::FileStore::Placed> placed;
+  for (auto& [record, staged] : group) {
+    if (staged.empty()) continue;
+    if (record.file.empty()) record.file = files_.PlaceInstance(staged, record.study_uid, record.sop_instance_uid);
+    placed.push_back({staged, record.file});
+  }
+  files_.FinishPlaces(placed);
+}
+
+bool IndexQueue::Write(std::vector<Waiting>& group) {
   try {
-    const auto results = write_(group);
+    Place(group);
+    std::vector<storage::InstanceRecord> rows;
+    rows.reserve(group.size());
+    for (const Waiting& waiting : group) rows.push_back(waiting.record);
+    const auto results = write_(rows);
     bool candidates = false;
-    for (std::size_t i = 0; i < group.size(); ++i) {
-      candidates |= group[i].kind == storage::InstanceKind::kCandidate;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      candidates |= rows[i].kind == storage::InstanceKind::kCandidate;
       // The sweep was faster with these bytes under another file name: this one is of no use.
-      if (results[i] == storage::AddResult::kDuplicate && !index_.HasFile(group[i].file))
-        files_.RemoveInstance(group[i].file);
+      if (results[i] == storage::AddResult::kDuplicate && !index_.HasFile(rows[i].file))
+        files_.RemoveInstance(rows[i].file);
     }
     if (candidates) on_written_();
     return true;
   } catch (const std::exception& error) {
     LogError("ingest",
-             std::to_string(group.size()) + " stored instances wait for their rows in the index: " + error.what());
+             std::to_string(group.size()) + " stored instances wait for their places and rows: " + error.what());
     const std::lock_guard lock(mutex_);
     problem_ = std::current_exception();
     done_.notify_all();

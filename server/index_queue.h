@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -17,10 +18,10 @@
 
 namespace glionode::server {
 
-/// Writes the index rows of instances whose files are durable already, in groups, by a thread of its own: a sender need
-/// not wait for the index, because a file without a row gets one at the next start. A group is one transaction; it
-/// gathers for some milliseconds, unless somebody waits in Flush.
-/// Threads: all methods from any thread.
+/// Gives received instances that are durable already their places and their index rows, in groups, by a thread of its
+/// own: a sender need not wait for either, because the next start does it too. A group is one sync of each folder and
+/// one transaction; it gathers for some milliseconds, unless somebody waits in Flush. Threads: all methods from any
+/// thread.
 class IndexQueue {
  public:
   /// Writes a group whole, or throws: StudyIndex::AddReceived.
@@ -45,15 +46,22 @@ class IndexQueue {
   /// The newest version of a UID, waiting or written.
   std::optional<Known> Newest(const std::string& sop_instance_uid) const;
 
-  /// The row of a committed file. Waits while very many wait.
-  void Push(storage::InstanceRecord record);
-  /// Waits until all that was pushed before has its row; false after `limit`.
+  /// The row of a committed file (FileStore::CommitInstance), or of a sealed one: then `staged` names it, and it gets
+  /// its place, and record.file, with its group. Waits while very many wait.
+  void Push(storage::InstanceRecord record, std::filesystem::path staged = {});
+  /// Waits until all that was pushed before has its place and its row; false after `limit`.
   bool Flush(std::chrono::milliseconds limit) const;
 
  private:
   void Run();
-  /// One group; true when it is written.
-  bool Write(const std::vector<storage::InstanceRecord>& group);
+  struct Waiting {
+    storage::InstanceRecord record;
+    std::filesystem::path staged;
+  };
+  /// One group: its files' places, then its rows. True when it is written; else what has its place already has it in
+  /// record.file.
+  bool Write(std::vector<Waiting>& group);
+  void Place(std::vector<Waiting>& group);
 
   storage::FileStore& files_;
   const storage::StudyIndex& index_;
@@ -63,7 +71,7 @@ class IndexQueue {
   mutable std::condition_variable wake_;  ///< the thread waits here
   mutable std::condition_variable done_;  ///< all others do
   mutable int flushing_ = 0;
-  std::deque<storage::InstanceRecord> waiting_;
+  std::deque<Waiting> waiting_;
   struct Newcomer {
     Known known;
     std::uint64_t number;  ///< value of pushed_ with it

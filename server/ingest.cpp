@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::string_view kOurUids = "2.25.";  ///< so begins every UID that this node gives (dicom/uid.h)
 constexpr auto kFlushAtEnd = std::chrono::seconds(10);
+/// Larger objects get their place before the answer: then it costs little beside the rest, and a start after a crash
+/// has little to hash.
+constexpr std::int64_t kMayWait = 1 << 20;
 constexpr std::size_t kFilesAtOnce = 1000, kRowsAtOnce = 500;  ///< of the sweep
 
 /// Removes the staged file unless it was taken.
@@ -37,6 +40,20 @@ WallMs ModifiedAt(const std::filesystem::path& file) {
   struct stat info {};
   if (stat(file.c_str(), &info) != 0) return 0;
   return WallMs{info.st_mtim.tv_sec} * 1000 + info.st_mtim.tv_nsec / 1000000;
+}
+
+bool HoldsDataset(const std::filesystem::path& file, const std::string& sha256) {
+  try {
+    return dicom::DatasetSha256(file) == sha256;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+bool IsWhole(const std::filesystem::path& file, const storage::Seal& seal) {
+  std::error_code ignored;
+  return std::filesystem::file_size(file, ignored) == static_cast<std::uintmax_t>(seal.file_bytes) &&
+         HoldsDataset(file, seal.dataset_sha256);
 }
 
 }  // namespace
@@ -102,7 +119,14 @@ void Ingest::Store(const dicom::ReceivedInstance& instance) {
     return;
   }
   queue_.RequireWritable();
-  record.file = files_.CommitInstance(instance.staged_file, record.study_uid, record.sop_instance_uid);
+  // Versions of a UID get their places one after the other: the number in the name tells which came later.
+  const bool waits = !known && record.bytes <= kMayWait;
+  if (waits) {
+    files_.SealInstance(instance.staged_file, record.study_uid, record.sop_instance_uid, record.sha256);
+  } else {
+    if (known && !queue_.Flush(kFlushAtEnd)) throw Error(ErrorCode::kBusy, "the version before has no place yet");
+    record.file = files_.CommitInstance(instance.staged_file, record.study_uid, record.sop_instance_uid);
+  }
   staged.Taken();
   if (known && !same) Superseded(*known, record);
   on_stored_(record, instance.peer);
@@ -112,7 +136,7 @@ void Ingest::Store(const dicom::ReceivedInstance& instance) {
     open_[instance.peer.association].insert(record.study_uid);
     lost_.erase(record.study_uid);
   }
-  queue_.Push(std::move(record));
+  queue_.Push(std::move(record), waits ? instance.staged_file : std::filesystem::path());
 }
 
 void Ingest::Superseded(const IndexQueue::Known& before, const storage::InstanceRecord& now) {
@@ -147,6 +171,23 @@ bool Ingest::MayStillArrive(const std::string& study_uid) const {
   for (const auto& [association, studies] : open_)
     if (studies.count(study_uid)) return true;
   return false;
+}
+
+int Ingest::RecoverStaged() {
+  std::vector<storage::FileStore::Placed> placed;
+  for (const auto& [file, seal] : files_.SealedFiles()) {
+    if (!IsWhole(file, seal)) continue;  // its sender was told nothing
+    // Whole and sealed: from here an error must end the start, not lose the object.
+    const dicom::InstanceHeader header = dicom::ReadHeader(file);
+    const auto stored = files_.InstanceFiles(header.study_uid, header.sop_instance_uid);
+    const bool has_place = std::any_of(stored.begin(), stored.end(), [&](const std::string& other) {
+      return HoldsDataset(files_.Root() / other, seal.dataset_sha256);
+    });
+    if (has_place) continue;
+    placed.push_back({file, files_.PlaceInstance(file, header.study_uid, header.sop_instance_uid)});
+  }
+  files_.FinishPlaces(placed);
+  return static_cast<int>(placed.size());
 }
 
 int Ingest::SweepUnindexed(const std::atomic<bool>* stop) {

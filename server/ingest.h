@@ -25,7 +25,8 @@ struct IngestCounters {
   std::uint64_t conflicts = 0;  ///< of those, from another peer than the bytes before
 };
 
-/// Takes what the receiver got: file durable first, then the answer (promise 1); the index row follows in groups.
+/// Takes what the receiver got: file durable first, then the answer (promise 1); its place under images/ and its index
+/// row follow in groups.
 /// Threads: Store from many association threads at once; one SOP Instance UID is worked on by one thread at a time.
 class Ingest : public dicom::InstanceSink {
  public:
@@ -52,6 +53,9 @@ class Ingest : public dicom::InstanceSink {
   /// Has a peer sent images of a study that others had sent before, since this was asked last? (Also true at first.)
   bool TakeNewSender() { return new_sender_.exchange(false); }
 
+  /// Puts what a crash left sealed in staging to its place: its senders were told Success, or nearly. Returns how many.
+  /// At start, before the first Store; SweepUnindexed gives the rows.
+  int RecoverStaged();
   /// Indexes files that have no row: what a crash left between the file and its row. Returns how many. Unreadable files
   /// are said in the log and kept. May run while instances are received. Ends early when `stop` becomes true.
   int SweepUnindexed(const std::atomic<bool>* stop = nullptr);

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <fstream>
+#include <limits>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -41,6 +42,14 @@ void RequireKey(const std::string& key) {
     return c < 128 && (std::isalnum(c) || c == '-' || c == '_');
   });
   if (!good) throw Error(ErrorCode::kInternal, "an input key that cannot be a folder's name: " + key);
+}
+
+/// Where an instance belongs, relative to the root: 256 folders, so that none holds more than some hundred studies of a
+/// hundred thousand. Checks both UIDs.
+fs::path ImageFolder(const std::string& study_uid, const std::string& sop_instance_uid) {
+  RequireUid(study_uid, "Study Instance UID");
+  RequireUid(sop_instance_uid, "SOP Instance UID");
+  return fs::path("images") / Sha256Hex(study_uid).substr(0, 2) / study_uid;
 }
 
 bool IsUuid(const std::string& text) {
@@ -150,39 +159,91 @@ void FileStore::EnsureDurableFolder(const fs::path& relative, bool known_missing
   durable_.insert(relative.string());
 }
 
-std::string FileStore::CommitInstance(const fs::path& staged, const std::string& study_uid,
-                                      const std::string& sop_instance_uid) {
-  RequireUid(study_uid, "Study Instance UID");
-  RequireUid(sop_instance_uid, "SOP Instance UID");
-  // 256 folders, so that none holds more than some hundred studies of a hundred thousand.
-  const fs::path folder = fs::path("images") / Sha256Hex(study_uid).substr(0, 2) / study_uid;
-  SyncPath(staged);
+std::string FileStore::Move(const fs::path& staged, const std::string& study_uid, const std::string& sop_instance_uid,
+                            int most_versions, Mover mover) {
+  const fs::path folder = ImageFolder(study_uid, sop_instance_uid);
   EnsureDurableFolder(folder, false);
   bool folder_made_again = false;
-  for (int number = 0; number < kMaxVersions; ++number) {
+  for (int number = 0; number < most_versions; ++number) {
     const fs::path relative = folder / InstanceFileName(sop_instance_uid, number);
     try {
-      if (!RenameWithoutReplacing(staged, root_ / relative)) continue;
+      if (mover(staged, root_ / relative)) return relative.string();
     } catch (const Error&) {
       // Housekeeping may have removed the folder since it was remembered.
       if (folder_made_again || fs::exists(root_ / folder)) throw;
       folder_made_again = true;
       EnsureDurableFolder(folder, true);
       --number;
-      continue;
     }
-    try {
-      SyncPath(root_ / folder);
-    } catch (...) {
-      // The sender hears of a failure: nothing of this attempt stays.
-      std::error_code ignored;
-      fs::remove(root_ / relative, ignored);
-      throw;
-    }
-    return relative.string();
   }
   throw Error(ErrorCode::kNotAllowed, "SOP instance " + sop_instance_uid + " has come with " +
-                                          std::to_string(kMaxVersions) + " contents already");
+                                          std::to_string(most_versions) + " contents already");
+}
+
+void FileStore::SealInstance(const fs::path& staged, const std::string& study_uid, const std::string& sop_instance_uid,
+                             const std::string& dataset_sha256) {
+  // A place that cannot be made is told the sender, not found out afterwards.
+  EnsureDurableFolder(ImageFolder(study_uid, sop_instance_uid), false);
+  SealFile(staged, dataset_sha256);
+}
+
+std::string FileStore::PlaceInstance(const fs::path& staged, const std::string& study_uid,
+                                     const std::string& sop_instance_uid) {
+  // A second name, not a move: without a journal, a file system may write the loss of the old name before the new one.
+  // No limit: the object is acknowledged.
+  return Move(staged, study_uid, sop_instance_uid, std::numeric_limits<int>::max(), LinkWithoutReplacing);
+}
+
+void FileStore::FinishPlaces(const std::vector<Placed>& group) {
+  if (group.empty()) return;
+  std::set<fs::path> folders;
+  for (const Placed& placed : group) folders.insert((root_ / placed.file).parent_path());
+  for (const fs::path& folder : folders) SyncPath(folder);
+  for (const Placed& placed : group)
+    if (unlink(placed.staged.c_str()) != 0 && errno != ENOENT) throw FileError(errno, "unlink", placed.staged);
+  // Else a loss of power could bring back, from here, what an administrator has deleted since.
+  SyncPath(StagingDir());
+}
+
+std::vector<std::pair<fs::path, Seal>> FileStore::SealedFiles() const {
+  std::vector<std::pair<fs::path, Seal>> found;
+  try {
+    for (const auto& entry : fs::directory_iterator(StagingDir()))
+      if (entry.is_regular_file() && !entry.is_symlink())
+        if (auto seal = ReadSeal(entry.path())) found.emplace_back(entry.path(), std::move(*seal));
+    std::sort(found.begin(), found.end(),
+              [](const auto& a, const auto& b) { return fs::last_write_time(a.first) < fs::last_write_time(b.first); });
+  } catch (const fs::filesystem_error& error) {
+    throw FileError(error.code().value(), "reading", StagingDir());
+  }
+  return found;
+}
+
+std::vector<std::string> FileStore::InstanceFiles(const std::string& study_uid,
+                                                  const std::string& sop_instance_uid) const {
+  const fs::path folder = ImageFolder(study_uid, sop_instance_uid);
+  std::vector<std::string> files;
+  for (int number = 0;; ++number) {
+    const fs::path relative = folder / InstanceFileName(sop_instance_uid, number);
+    if (!fs::exists(root_ / relative)) return files;
+    files.push_back(relative.string());
+  }
+}
+
+std::string FileStore::CommitInstance(const fs::path& staged, const std::string& study_uid,
+                                      const std::string& sop_instance_uid) {
+  ImageFolder(study_uid, sop_instance_uid);  // bad UIDs first
+  SyncPath(staged);
+  const std::string file = Move(staged, study_uid, sop_instance_uid, kMaxVersions, RenameWithoutReplacing);
+  try {
+    SyncPath((root_ / file).parent_path());
+  } catch (...) {
+    // The sender hears of a failure: nothing of this attempt stays.
+    std::error_code ignored;
+    fs::remove(root_ / file, ignored);
+    throw;
+  }
+  return file;
 }
 
 bool FileStore::RemoveInstance(const std::string& file) {

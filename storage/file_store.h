@@ -1,10 +1,14 @@
 #pragma once
+#include "storage/seal.h"
+
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <mutex>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace glionode::storage {
 
@@ -29,6 +33,27 @@ class FileStore {
   std::filesystem::path StagingDir() const;
   std::filesystem::path IndexFile() const;
   std::string NodeId() const;
+
+  /// For what need not have its place at once: writes the seal (storage/seal.h) of a staged file whose name is durable,
+  /// and syncs its content; makes the folder of its place. When this returns, the object is safe: PlaceInstance is
+  /// called later, or by the next start. UIDs and errors as in CommitInstance.
+  void SealInstance(const std::filesystem::path& staged, const std::string& study_uid,
+                    const std::string& sop_instance_uid, const std::string& dataset_sha256);
+  /// Gives a sealed file its name under images/, never an existing one. Its name in staging stays until FinishPlaces.
+  /// Returns the path relative to the root.
+  std::string PlaceInstance(const std::filesystem::path& staged, const std::string& study_uid,
+                            const std::string& sop_instance_uid);
+  struct Placed {
+    std::filesystem::path staged;
+    std::string file;
+  };
+  /// Makes the places of a group durable, each folder with one sync; then their names in staging go, durably as well.
+  /// May be called again after an error.
+  void FinishPlaces(const std::vector<Placed>& group);
+  /// The sealed files in staging, the oldest first, with what their seals say: at start.
+  std::vector<std::pair<std::filesystem::path, Seal>> SealedFiles() const;
+  /// The stored files of an instance (relative paths): its versions.
+  std::vector<std::string> InstanceFiles(const std::string& study_uid, const std::string& sop_instance_uid) const;
 
   /// fsync, rename, fsync folder; never overwrites. Returns the path relative to the root. UIDs must have been checked
   /// by the caller; anything else than numbers with dots between them is refused with Error{kBadDataset}. `staged` must
@@ -65,6 +90,9 @@ class FileStore {
   void Release();
   /// Makes a folder (relative path) and syncs the names of all folders down to it, once.
   void EnsureDurableFolder(const std::filesystem::path& relative, bool known_missing);
+  using Mover = bool (*)(const std::filesystem::path& from, const std::filesystem::path& to);
+  std::string Move(const std::filesystem::path& staged, const std::string& study_uid,
+                   const std::string& sop_instance_uid, int most_versions, Mover mover);
 
   std::filesystem::path root_;
   std::string node_id_;

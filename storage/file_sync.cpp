@@ -44,6 +44,13 @@ bool RenameWithoutReplacing(const std::filesystem::path& from, const std::filesy
   return true;
 }
 
+bool LinkWithoutReplacing(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (link(from.c_str(), to.c_str()) == 0) return true;
+  if (errno == EEXIST) return false;
+  if (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS) return RenameWithoutReplacing(from, to);
+  throw FileError(errno, "link to " + to.string(), from);
+}
+
 void MakeFolder(const std::filesystem::path& path) {
   if (mkdir(path.c_str(), 0750) == 0) return;
   const int failed = errno;

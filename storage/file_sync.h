@@ -19,6 +19,10 @@ void SyncPath(const std::filesystem::path& path);
 /// Durable only after SyncPath on the folder of `to`.
 bool RenameWithoutReplacing(const std::filesystem::path& from, const std::filesystem::path& to);
 
+/// Gives a file a second name and never replaces anything: false if `to` exists. Where a file system has no such links,
+/// the file is renamed. Durable only after SyncPath on the folder of `to`.
+bool LinkWithoutReplacing(const std::filesystem::path& from, const std::filesystem::path& to);
+
 /// mkdir, mode 0750; an existing folder is fine.
 void MakeFolder(const std::filesystem::path& path);
 

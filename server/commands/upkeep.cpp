@@ -111,12 +111,16 @@ int Backup(const std::string& config, const std::string& folder) {
     throw Error(ErrorCode::kUsage, target.string() + " holds something else than a backup of a node");
   fs::remove(fresh);
   // The index first: every file that it names is there before it names it, and files never change.
-  if (!TryNode(config, "/api/v1/backup", {{"file", fresh.string()}, {"user", LocalUser()}})) {
+  const bool runs = TryNode(config, "/api/v1/backup", {{"file", fresh.string()}, {"user", LocalUser()}}).has_value();
+  if (!runs) {
     const storage::FileStore files(data);
     storage::CopyIndex(files.IndexFile(), fresh);
   }
   int copied = 0;
   for (const char* part : {"images", "results"}) copied += CopyNew(data / part, target / part);
+  // What a node that died had acknowledged and not put to its place; the next start, here or there, does.
+  fs::remove_all(target / "staging");
+  if (!runs) copied += CopyNew(data / "staging", target / "staging");
   fs::copy_file(data / "node-id", target / "node-id", fs::copy_options::overwrite_existing);
   fs::rename(fresh, index);
   std::cout << "the index and " << copied << " new files were copied to " << target.string() << "\n";

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What a loss of power leaves: the node receives a study, evaluates and sends it while strace writes down every write, sync
-and rename. The record is played back to many moments; at each, three disks that may be left (only what was synced; all
-names but only synced contents; everything) must hold every image that was acknowledged until then, and the node must
-start on them and bring the study to one report."""
+and rename. The record is played back to many moments; at each, four disks that may be left (only what was synced; all
+names but only synced contents; the same with torn objects; everything) must hold every image that was acknowledged until
+then, and nothing that was not sent, and the node must start on them and bring the study to one report."""
 
 import argparse
 import os
@@ -17,9 +17,9 @@ from dicom_tools import store  # noqa: E402
 from node import BINARY, Node  # noqa: E402
 from orthanc import Orthanc  # noqa: E402
 from processes import Failure, Process, raise_on_signals, wait_for  # noqa: E402
-from recorded_disk import Disk, Record, apply, strace  # noqa: E402
+from recorded_disk import TEXT, Disk, Record, apply, plain, strace  # noqa: E402
 
-KINDS = {"synced": ("durable", "durable"), "names": ("now", "durable"), "all": ("now", "now")}
+KINDS = {"synced": ("durable", "durable"), "names": ("now", "durable"), "torn": ("now", "torn"), "all": ("now", "now")}
 
 
 class RecordedNode(Node):
@@ -65,16 +65,16 @@ def record(folder, pacs, study):
 def look(folder, pacs, study, data, told, number, pictures):
     """The mistakes of one image: instances that are not there, a node that does not start, a study without its one report."""
     mistakes = []
-    held = {senders.picture(os.path.join(base, name)) for base, _, names in os.walk(os.path.join(data, "images")) for name in names}
-    for uid in told:
-        if pictures[uid] not in held:
-            mistakes.append(f"instance {uid} was acknowledged and is not there")
     node = Node(**configure(folder, pacs, f"image-{number}"))
     node.sections["node"]["data_dir"] = data
     try:
         node.start()
         # What was acknowledged and has no row yet gets one beside reception.
         wait_for("the sweep", lambda: node.get("/api/v1/status").get("sweep") == "done", 60)
+        held = {senders.picture(os.path.join(base, name)) for base, _, names in os.walk(os.path.join(data, "images")) for name in names}
+        mistakes += [f"instance {uid} was acknowledged and is not there" for uid in told if pictures[uid] not in held]
+        if held - set(pictures.values()):
+            mistakes.append("images are there that nobody sent")
         record_of = node.study(study.uid)
         if told and (not record_of or node.get(f"/api/v1/studies/{study.uid}")["instances"] < len(told)):
             mistakes.append(f"{len(told)} instances were acknowledged; the node knows of {record_of}")
@@ -109,14 +109,16 @@ def main():
         pictures = {senders.sop_instance_uid(path): senders.picture(path) for path in study.files("t1", "t2", "t1ce")}
         recorded, root = record(folder, pacs, study)
         # Moments: the whole record, and some between; first and last acknowledgement are near the interesting ones.
-        probe, marks = Disk(root), []
+        probe, marks, seals = Disk(root), [], []
         for at, call in enumerate(recorded.calls):
             if apply(probe, call):
                 marks.append(at + 1)
+            if call[0] == "pwrite64" and b"GLIONODE SEAL" in b"".join(plain(text[0]) for text in TEXT.findall(call[1])):
+                seals.append(at + 1)  # sealed, and not yet synced
         if len(marks) != len(pictures):
             print(f"power_loss: {len(marks)} answers are in the record, {len(pictures)} were sent", file=sys.stderr)
             return 1
-        moments = {marks[0], marks[len(marks) // 2], len(recorded.calls)}
+        moments = {marks[0], seals[len(seals) // 2], marks[len(marks) // 2], len(recorded.calls)}
         while len(moments) * len(KINDS) < arguments.images:
             moments.add(rng.randrange(marks[0], len(recorded.calls)))
         disk, told, number = Disk(root), [], 0

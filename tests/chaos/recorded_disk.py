@@ -127,6 +127,12 @@ class Disk:
         if target is not None:
             target.now[new_name] = node
 
+    def link(self, old, new):
+        node = self.find(old)
+        folder, name = self._place(new)
+        if node is not None and folder is not None:
+            folder.now[name] = node
+
     def remove(self, path):
         folder, name = self._place(path)
         if folder is not None:
@@ -136,7 +142,16 @@ class Disk:
 
     def image(self, folder, names, contents):
         """Writes an image into `folder`. `names`, `contents`: "durable" (only what was synced) or "now" (all that was
-        written): a real disk is somewhere between."""
+        written): a real disk is somewhere between. Contents "torn": of an object that was not synced since it was written,
+        the beginning is there and the rest is zeros; everything else is as it was synced."""
+        def content(name, file):
+            if contents == "now":
+                return file.now
+            if contents == "torn" and name.endswith((".part", ".dcm")) and file.now != file.durable:
+                half = len(file.now) // 2
+                return bytes(file.now[:half]) + bytes(len(file.now) - half)
+            return file.durable
+
         def put(node, path):
             os.makedirs(path, exist_ok=True)
             for name, child in (node.durable if names == "durable" else node.now).items():
@@ -145,7 +160,7 @@ class Disk:
                     put(child, target)
                 else:
                     with open(target, "wb") as file:
-                        file.write(child.durable if contents == "durable" else child.now)
+                        file.write(content(name, child))
         put(self.top, folder)
 
 
@@ -230,9 +245,11 @@ def apply(disk, call):
         disk.make_folder(full(0))
     elif name in ("rename", "renameat", "renameat2") and len(paths) > 1:
         disk.rename(full(0), full(1))
+    elif name in ("link", "linkat") and len(paths) > 1:
+        disk.link(full(0), full(1))
     elif name in ("unlink", "unlinkat", "rmdir") and paths:
         disk.remove(full(0))
-    elif name in ("copy_file_range", "sendfile", "link", "linkat") and disk.root in arguments:
+    elif name in ("copy_file_range", "sendfile") and disk.root in arguments:
         raise ValueError(f"{name} on the disk that is recorded: the model does not know it")
     else:
         return None

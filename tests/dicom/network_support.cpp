@@ -1,5 +1,6 @@
 #include "network_support.h"
 
+#include "config/error.h"
 #include "config/sha256.h"
 
 #include <arpa/inet.h>
@@ -218,6 +219,7 @@ Node::Node(const std::function<void(ReceiverOptions&)>& change) : sink(folder.Pa
   options.network.port = 0;
   options.staging_dir = folder.Path() / "staging";
   std::filesystem::create_directories(options.staging_dir);
+  options.new_file = NewFilesIn(options.staging_dir);
   if (change) change(options);
   receiver = std::make_unique<Receiver>(options, std::vector<PeerSettings>{Pacs()}, sink);
 }
@@ -319,6 +321,15 @@ int FreePort() {
   getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
   ::close(fd);
   return ntohs(address.sin_port);
+}
+
+std::function<std::filesystem::path()> NewFilesIn(const std::filesystem::path& folder) {
+  return [folder] {
+    static std::atomic<int> number{0};
+    const auto file = folder / ("in-" + std::to_string(++number) + ".part");
+    if (!std::ofstream(file)) throw Error(ErrorCode::kInternal, "cannot make " + file.string());
+    return file;
+  };
 }
 
 }  // namespace glionode::dicom::testing

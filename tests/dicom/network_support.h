@@ -129,5 +129,7 @@ std::filesystem::path TestData();
 /// Asks until it is so, at most `seconds`.
 bool Eventually(const std::function<bool()>& is_so, int seconds = 10);
 int FreePort();
+/// Makes empty files in `folder`: ReceiverOptions::new_file.
+std::function<std::filesystem::path()> NewFilesIn(const std::filesystem::path& folder);
 
 }  // namespace glionode::dicom::testing

@@ -199,6 +199,7 @@ TEST(Receiver, ServesIpv6) {
   options.network.bind = "::1";
   options.network.port = 0;
   options.staging_dir = node.folder.Path() / "staging";
+  options.new_file = NewFilesIn(options.staging_dir);
   std::unique_ptr<Receiver> receiver;
   PeerSettings pacs = Pacs();
   pacs.from = {"::1"};

@@ -41,7 +41,7 @@ class Crash(FunctionalCase):
         stored = server.get(f"/api/v1/studies/{uid}")["instances"]
         self.assertGreaterEqual(stored, len(sent.acknowledged))
         self.assertLessEqual(stored, len(sent.acknowledged) + 1)  # one may be durable with its answer lost
-        self.assertEqual([name for name in server.data_files() if name.startswith("staging/")], [])
+        self.assertEqual(server.staged(), [])
         again = store(server.dicom_port, sent.refused)
         self.assertEqual(again.refused, [], again.text)
         self.finish(pacs, server, uid, set(instances), study)

@@ -49,7 +49,7 @@ class Receive(FunctionalCase):
                 content = file.read()
             self.assertTrue(content.endswith(sent[uid]), f"{name} is not what was sent")
             self.assertEqual(rows[name], hashlib.sha256(sent[uid]).hexdigest(), name)
-        self.assertEqual([name for name in server.data_files() if name.startswith("staging/")], [])
+        self.assertEqual(server.staged(), [])
 
     # --- kept
 
@@ -178,7 +178,7 @@ class Receive(FunctionalCase):
             self.assertEqual(self.push_until(caller, sent, acknowledged, refused), OUT_OF_RESOURCES)
             self.assertEqual(self.push_until(caller, sent, acknowledged, refused), OUT_OF_RESOURCES, "and again: it is a clear answer")
             self.assertGreater(len(acknowledged), 5)
-            self.assertEqual([name for name in server.data_files() if name.startswith("staging/")], [])
+            self.assertEqual(server.staged(), [])
             if min_free_gib > 0:
                 with self.assertRaises(Refused) as refusal:
                     Caller(server.dicom_port)
@@ -311,7 +311,7 @@ class Receive(FunctionalCase):
                     else:
                         self.assertEqual(f"{answer:04X}", f"{status:04X}")
                     self.assertEqual(self.stored(server), set())
-                    self.assertEqual([name for name in server.data_files() if name.startswith("staging/")], [])
+                    self.assertEqual(server.staged(), [])
             self.assertEqual(caller.store(uid, good), 0)
             caller.release()
         self.assertEqual(len(self.stored(server)), 1)

@@ -101,7 +101,7 @@ class Refusals(FunctionalCase):
         self.assertTrue(proxy.cut.is_set(), sent.text)
         self.assertEqual(sent.acknowledged, [])
         uid = values(files, "StudyInstanceUID")[files[0]]
-        wait_for("staging to be empty", lambda: not [name for name in server.data_files() if name.startswith("staging/")], 30)
+        wait_for("staging to be empty", lambda: not server.staged(), 30)
         self.assertEqual([name for name in server.data_files() if name.endswith(".dcm")], [])
         self.assertIsNone(server.study(uid))
         self.assertEqual(store(server.dicom_port, files).refused, [])

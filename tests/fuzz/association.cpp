@@ -4,9 +4,11 @@
 #include "dicom/receiver.h"
 
 #include <arpa/inet.h>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdexcept>
@@ -39,6 +41,11 @@ class Target {
     options.network.connect_seconds = options.network.idle_seconds = options.network.message_seconds = 5;
     options.network.max_instance_bytes = 1 << 20;
     options.staging_dir = folder_;
+    options.new_file = [this] {
+      const fs::path file = folder_ / (std::to_string(++files_) + ".part");
+      std::ofstream{file};
+      return file;
+    };
     PeerSettings peer;
     peer.ae_title = "PACS";
     peer.host = "127.0.0.1";
@@ -75,6 +82,7 @@ class Target {
   }
 
  private:
+  std::atomic<int> files_{0};
   fs::path folder_;
   Sink sink_;
   std::unique_ptr<dicom::Receiver> receiver_;

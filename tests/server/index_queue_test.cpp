@@ -4,6 +4,7 @@
 #include "node_fixture.h"
 
 #include <atomic>
+#include <fstream>
 #include <thread>
 
 namespace glionode::server {
@@ -83,6 +84,37 @@ TEST_F(IndexQueueTest, AnEndDoesNotWaitForABrokenIndex) {
   broken = true;
   IndexQueue queue(*files_, *index_, Writer(), [] {});
   queue.Push(Row("1.2.3"));
+}
+
+TEST_F(IndexQueueTest, GivesSealedFilesTheirPlacesOnceAndBeforeTheirRows) {
+  const auto staged = [&](const std::string& name) {
+    const auto file = files_->StagingDir() / name;
+    std::ofstream(file) << std::string(200, 'x');
+    files_->SealInstance(file, "1.2", "1.2." + name, "a");
+    return file;
+  };
+  const auto row = [](const std::string& name) {
+    auto record = Row("1.2." + name);
+    record.file.clear();
+    return record;
+  };
+  std::atomic<int> missing{0};
+  const auto write = [&](const auto& rows) {
+    for (const auto& record : rows) missing += std::filesystem::exists(files_->Root() / record.file) ? 0 : 1;
+    return Writer()(rows);
+  };
+  IndexQueue queue(*files_, *index_, write, [] {});
+  broken = true;
+  for (const char* name : {"3", "4"}) queue.Push(row(name), staged(name));
+  EXPECT_FALSE(queue.Flush(200ms));
+  broken = false;
+  ASSERT_TRUE(queue.Flush(30s));
+  EXPECT_EQ(missing, 0);
+  for (const char* name : {"3", "4"}) {
+    EXPECT_EQ(files_->InstanceFiles("1.2", std::string("1.2.") + name).size(), 1u) << "tried again, placed once";
+    EXPECT_TRUE(std::filesystem::exists(files_->Root() / index_->FindCurrent(std::string("1.2.") + name)->file));
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(files_->StagingDir()));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "config/error.h"
+#include "dicom/dataset_hash.h"
 #include "dicom/header_reader.h"
 #include "node_fixture.h"
 
@@ -167,6 +168,70 @@ TEST_F(IngestTest, ASweepCanBeBrokenOff) {
   const std::atomic<bool> stop{true};
   EXPECT_EQ(ingest_->SweepUnindexed(&stop), 0);
   EXPECT_EQ(ingest_->SweepUnindexed(), 1);
+}
+
+/// Objects that were sealed in staging when the node died.
+class RecoverTest : public IngestTest {
+ protected:
+  fs::path Sealed(const fs::path& made, const std::string& name) {
+    const auto header = dicom::ReadHeader(made);
+    const fs::path staged = files_->StagingDir() / name;
+    fs::copy_file(made, staged);
+    files_->SealInstance(staged, header.study_uid, header.sop_instance_uid, dicom::DatasetSha256(made));
+    return staged;
+  }
+  std::vector<fs::path> made_ = MakeStudy({.roles = {"t1"}, .slices = 3}).at("t1");
+};
+
+TEST_F(RecoverTest, AWholeObjectGetsItsPlaceAndItsRow) {
+  for (int i = 0; i < 3; ++i) Sealed(made_[static_cast<std::size_t>(i)], "in-" + std::to_string(i));
+  Reopen();
+  EXPECT_EQ(ingest_->RecoverStaged(), 3);
+  EXPECT_EQ(FilesIn(files_->StagingDir()), 0);
+  EXPECT_EQ(ingest_->SweepUnindexed(), 3);
+  const auto rows = index_->Instances(StudyUid());
+  ASSERT_EQ(rows.size(), 3u);
+  for (const auto& row : rows) EXPECT_EQ(row.sha256, dicom::DatasetSha256(files_->Root() / row.file));
+  EXPECT_EQ(ingest_->RecoverStaged(), 0);
+  for (const auto& file : made_) Push(file);
+  EXPECT_EQ(ingest_->Counters().resends, 3u) << "the PACS had no answer and sends again: known";
+}
+
+TEST_F(RecoverTest, WhatIsTornOrWasNeverSealedIsNotTaken) {
+  const fs::path shorter = Sealed(made_[0], "shorter"), flipped = Sealed(made_[1], "flipped");
+  fs::resize_file(shorter, fs::file_size(shorter) - 1);
+  {
+    std::fstream file(flipped, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(-5, std::ios::end);
+    file.put('\x7f');
+  }
+  fs::copy_file(made_[2], files_->StagingDir() / "unsealed");
+  std::ofstream(files_->StagingDir() / "empty");
+  Reopen();
+  EXPECT_EQ(ingest_->RecoverStaged(), 0);
+  EXPECT_EQ(FilesIn(files_->Root() / "images"), 0);
+  EXPECT_EQ(files_->CleanStaging(), 4);
+}
+
+TEST_F(RecoverTest, WhatHasItsPlaceAlreadyIsNotStoredTwice) {
+  const auto header = dicom::ReadHeader(made_[0]);
+  const fs::path staged = Sealed(made_[0], "a");
+  files_->PlaceInstance(staged, header.study_uid, header.sop_instance_uid);  // the crash comes before FinishPlaces
+  Reopen();
+  EXPECT_EQ(ingest_->RecoverStaged(), 0);
+  EXPECT_EQ(files_->CleanStaging(), 1);
+  EXPECT_EQ(FilesIn(files_->Root() / "images"), 1);
+  EXPECT_EQ(ingest_->SweepUnindexed(), 1);
+}
+
+TEST_F(RecoverTest, OtherBytesUnderAKnownUidAreKeptBesideTheOldFile) {
+  Push(made_[0]);
+  Sealed(MakeStudy({.roles = {"t1"}, .slices = 3, .content = "b"}).at("t1")[0], "b");
+  Reopen();
+  EXPECT_EQ(ingest_->RecoverStaged(), 1);
+  EXPECT_EQ(ingest_->SweepUnindexed(), 1);
+  EXPECT_EQ(FilesIn(files_->Root() / "images"), 2);
+  EXPECT_EQ(index_->Versions(StudyUid()).size(), 2u);
 }
 
 TEST_F(IngestTest, AnOpenOrLostAssociationMayStillBringImages) {

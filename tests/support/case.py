@@ -65,7 +65,7 @@ class FunctionalCase(unittest.TestCase):
         self.assertEqual(server.request("/live")[0], 200)
         worked, said = dicom_tools.echo(server.dicom_port)
         self.assertTrue(worked, said)
-        self.assertEqual([name for name in server.data_files() if name.startswith("staging/")], [])
+        self.assertEqual(server.staged(), [])
 
 
 def main():

@@ -1,5 +1,6 @@
 """The node under test: its configuration, its process, its API."""
 
+import contextlib
 import json
 import os
 import re
@@ -178,9 +179,23 @@ class Node:
         return wait_for("the results to be sent", probe, seconds, 0.05, self.process.require_running)
 
     def data_files(self):
-        """All files under the data folder, relative to it."""
-        return sorted(os.path.relpath(os.path.join(base, name), self.data)
-                      for base, _, names in os.walk(self.data) for name in names)
+        """All files under the data folder, relative to it; not the empty ones that wait for the next objects."""
+        with contextlib.suppress(OSError):  # it may be stopped
+            self.request("/api/v1/status")  # waits until what was received has its place
+        found = [os.path.join(base, name) for base, _, names in os.walk(self.data) for name in names]
+        return sorted(os.path.relpath(path, self.data) for path in found if not self._made_ahead(path))
+
+    @staticmethod
+    def _made_ahead(path):
+        if not path.endswith(".part"):
+            return False
+        try:
+            return os.path.getsize(path) == 0
+        except FileNotFoundError:
+            return True
+
+    def staged(self):
+        return [name for name in self.data_files() if name.startswith("staging/")]
 
     def stays(self, seconds, same):
         """Checks for `seconds` that same() does not change; returns its value."""
