@@ -89,6 +89,8 @@ void AddPeerOrder(CLI::App& app, int& exit_code, const char* name, const char* h
   command->add_option("peer", *peer, "AE title")->required();
   if (takes_reason) command->add_option("--why", *why, "shown by `glionode peers`");
   command->add_option("--config", *config, "configuration file of the running node")->required();
+  auto as_json = std::make_shared<bool>(false);
+  command->add_flag("--json", *as_json, "as JSON");
   command->callback([=, order = std::string(name), &exit_code] {
     exit_code = Guarded([&] {
       bool known = false;
@@ -97,7 +99,9 @@ void AddPeerOrder(CLI::App& app, int& exit_code, const char* name, const char* h
         throw Error(ErrorCode::kUsage, *config + " has no [[peer]] with ae_title = \"" + *peer + "\"");
       const json answer =
           Ask(*config, "POST", "/api/v1/" + order, {{"peer", *peer}, {"why", *why}, {"user", LocalUser()}});
-      if (order == "pause")
+      if (*as_json)
+        std::cout << answer.dump(2) << "\n";
+      else if (order == "pause")
         std::cout << "nothing is sent to " << *peer << " until `glionode resume " << *peer << "`\n";
       else
         std::cout << *peer << (answer.value("was_paused", false) ? " gets its results again\n" : " was not paused\n");
@@ -218,6 +222,8 @@ void AddStatus(CLI::App& app, int& exit_code) {
   retry->add_flag("--all", *all, "with --peer: all of its rows (which is what --peer means)")->needs("--peer");
   retry->add_option("--study", *study, "Study Instance UID of a failed study");
   retry->add_option("--config", *config, "configuration file of the running node")->required();
+  auto as_json = std::make_shared<bool>(false);
+  retry->add_flag("--json", *as_json, "as JSON");
   retry->callback([=, &exit_code] {
     (void)all;  // keeps what the flag is written to
     exit_code = Guarded([&] {
@@ -226,9 +232,14 @@ void AddStatus(CLI::App& app, int& exit_code) {
       const json body = !ids->empty()    ? json{{"ids", *ids}}
                         : !peer->empty() ? json{{"peer", *peer}}
                                          : json{{"study_uid", *study}};
-      const int retried = Ask(*config, "POST", "/api/v1/retry", body).value("retried", 0);
-      std::cout << (retried > 0 ? std::to_string(retried) + (study->empty() ? " rows are" : " study is") + " due now\n"
-                                : "nothing to retry: unknown, or sent already\n");
+      const json answer = Ask(*config, "POST", "/api/v1/retry", body);
+      const int retried = answer.value("retried", 0);
+      if (*as_json)
+        std::cout << answer.dump(2) << "\n";
+      else
+        std::cout << (retried > 0
+                          ? std::to_string(retried) + (study->empty() ? " rows are" : " study is") + " due now\n"
+                          : "nothing to retry: unknown, or sent already\n");
       return retried > 0 ? 0 : 1;
     });
   });

@@ -1,6 +1,6 @@
 // The administrator's page: shows what the API of the same node answers, and asks it for changes. Nothing from outside.
 import { html, render, useCallback, useEffect, useRef, useState } from '/htm-preact.js';
-import { get, listen, tokenKey } from '/node.js';
+import { listen, tokenKey } from '/node.js';
 import { Figures, Now, Outbox, Peers, Problems, Studies, Study } from '/views.js';
 
 function useHash() {
@@ -23,7 +23,7 @@ function TokenForm({ wrong, done }) {
   </section>`;
 }
 
-const views = [['', 'Overview'], ['studies', 'Studies'], ['outbox', 'Outbox'], ['peers', 'Peers'], ['problems', 'Problems']];
+const views = [['', 'Overview'], ['studies', 'Studies'], ['outbox', 'Outbox'], ['peers', 'Peers'], ['problems', 'Problems'], ['figures', 'Figures']];
 
 function Page() {
   const [view, argument] = useHash();
@@ -31,7 +31,6 @@ function Page() {
   const [link, setLink] = useState('connecting');
   const [notice, setNotice] = useState({ text: '', bad: false });
   const [round, setRound] = useState(0);
-  const [paths, setPaths] = useState({});
   const main = useRef(null);
   const first = useRef(true);
   const say = useCallback((text, bad = false) => setNotice({ text, bad }), []);
@@ -55,25 +54,21 @@ function Page() {
   }, [round]);
 
   useEffect(() => {
-    const name = [...views, ['figures', 'Figures']].find(([key]) => key === view)?.[1] ?? 'Overview';
+    const name = views.find(([key]) => key === view)?.[1] ?? 'Overview';
     document.title = `${argument ? `Study ${argument}` : name} – glionode`;
     setNotice({ text: '', bad: false });
     if (!first.current) main.current?.focus();
     first.current = false;
   }, [view, argument]);
 
-  // What this node can do, as its own document says.
-  useEffect(() => { get('/api/v1/openapi.json').then((document) => setPaths(document.paths), () => {}); }, []);
-
   const version = status?.index_version ?? 0;
-  const shown = paths['/api/v1/site-validation'] ? [...views, ['figures', 'Figures']] : views;
   // Lists are asked for at once, beside the state.
   let content;
   if (link === 'token') content = html`<${TokenForm} wrong=${sessionStorage.getItem(tokenKey) !== null} done=${() => { setLink('connecting'); setRound(round + 1); }}/>`;
   else if (view === 'studies' && argument) content = html`<${Study} key=${argument} uid=${argument} version=${version} say=${say} identity=${status?.show_identity}/>`;
   else if (view === 'studies') content = html`<${Studies} key="all" version=${version}/>`;
   else if (view === 'outbox') content = html`<${Outbox} version=${version} say=${say}/>`;
-  else if (view === 'peers') content = html`<${Peers} version=${version} say=${say} canPause=${Boolean(paths['/api/v1/pause'])}/>`;
+  else if (view === 'peers') content = html`<${Peers} version=${version} say=${say}/>`;
   else if (view === 'figures') content = html`<${Figures} version=${version}/>`;
   else if (view === 'problems') content = html`<${Problems} version=${version}/>`;
   else content = html`<${Problems} version=${version} short/>${status ? html`<${Now} status=${status}/>` : ''}<${Studies} version=${version}/>`;
@@ -82,7 +77,7 @@ function Page() {
     <header><h1>glionode ${status?.ae_title ?? ''}</h1><span class="stamp">NOT FOR CLINICAL USE</span>
       <p class="soft">${status ? html`${status.version}, DICOM port ${status.dicom_port}` : ''}</p>
       <p role="status" class=${link === 'lost' ? 'bad' : 'soft'}>${{ live: 'Live', lost: 'No answer from the node; trying again. What is shown may be old.', connecting: 'Connecting', token: 'A token is needed' }[link]}</p></header>
-    <nav aria-label="Views"><ul>${shown.map(([key, name]) => html`<li><a href=${`#/${key}`} aria-current=${key === view ? 'page' : null}>${name}</a></li>`)}</ul></nav>
+    <nav aria-label="Views"><ul>${views.map(([key, name]) => html`<li><a href=${`#/${key}`} aria-current=${key === view ? 'page' : null}>${name}</a></li>`)}</ul></nav>
     <main id="main" tabindex="-1" ref=${main}>
       <p class=${`notice ${notice.bad ? 'bad' : 'good'}`} role="status" aria-live="polite">${notice.text}</p>
       ${content}

@@ -238,7 +238,7 @@ export function Outbox({ version, say }) {
   </section>`;
 }
 
-export function Peers({ version, say, canPause }) {
+export function Peers({ version, say }) {
   const [asked, setAsked] = useState(0);
   const { data, problem } = useApi('/api/v1/peers', `${version}-${asked}`);
   const echo = (peer) => async () => {
@@ -260,8 +260,8 @@ export function Peers({ version, say, canPause }) {
     { name: 'Waiting', number: true, cell: (r) => `${r.pending}${r.dead ? `, ${r.dead} refused` : ''}` },
     { name: 'Last echo', cell: (r) => (r.last_echo ? html`<span class=${r.last_echo.ok ? 'good' : 'bad'}>${r.last_echo.text}</span>` : '–') },
     { name: 'Do', cell: (r) => html`<${Ask} label="Echo" name=${`Echo ${r.ae_title}`} ask=${echo(r.ae_title)} say=${say}/>
-      ${canPause && (r.paused ? html` <${Ask} label="Resume" name=${`Resume ${r.ae_title}`} say=${say} ask=${order('resume', r.ae_title, `Results go to ${r.ae_title} again.`)}/>`
-    : html` <${Ask} label="Pause" name=${`Pause ${r.ae_title}`} say=${say} ask=${order('pause', r.ae_title, `Nothing is sent to ${r.ae_title} until you resume it.`)}/>`)}` }]}/>`}
+      ${r.paused ? html` <${Ask} label="Resume" name=${`Resume ${r.ae_title}`} say=${say} ask=${order('resume', r.ae_title, `Results go to ${r.ae_title} again.`)}/>`
+    : html` <${Ask} label="Pause" name=${`Pause ${r.ae_title}`} say=${say} ask=${order('pause', r.ae_title, `Nothing is sent to ${r.ae_title} until you resume it.`)}/>`}` }]}/>`}
   </section>`;
 }
 

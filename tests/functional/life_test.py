@@ -75,10 +75,12 @@ class Life(FunctionalCase):
         self.assertGreaterEqual(peer["outbox"]["pending"], 2)
         self.assertEqual(self.reports(pacs), [])
         self.assertEqual(self.order(server, "pause", "NOBODY", check=False).returncode, 2)
-        self.order(server, "resume", "HOSPITAL")
+        self.assertTrue(json.loads(self.order(server, "resume", "HOSPITAL", "--json").stdout)["was_paused"])
         server.wait_sent(uid)
         self.assertEqual(len(self.reports(pacs)), 1)
         self.assertEqual(self.order(server, "resume", "HOSPITAL", check=False).returncode, 1)
+        nothing = self.order(server, "retry", "--peer", "HOSPITAL", "--json", check=False)
+        self.assertEqual((nothing.returncode, json.loads(nothing.stdout)), (1, {"retried": 0}))
 
     def test_a_hanging_peer_holds_up_nobody(self):
         """One peer takes the connection and says nothing; the results of the other one's study leave all the same."""
