@@ -14,6 +14,10 @@ namespace glionode::server {
 namespace {
 
 constexpr int kAttempts = 2;
+/// After trouble of the node's own.
+constexpr std::chrono::seconds kRest{5};
+/// Pictures, report, captures and the index's log, several times over.
+constexpr std::int64_t kRoomForAResult = std::int64_t{32} << 20;
 
 std::string ReadFile(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
@@ -140,8 +144,14 @@ void Pipeline::SelfTest() {
   model_ = std::move(state);
 }
 
+bool Pipeline::HasRoom() const { return parts_.files.FreeBytes() >= kRoomForAResult; }
+
 bool Pipeline::RunOne() {
-  if (!Model().ready) return false;
+  if (!Model().ready || parts_.clock.Steady() < rests_until_ || !HasRoom()) return false;
+  if (has_loose_end_) {
+    parts_.jobs.ReleaseAbandoned();  // throws while the index is still out of reach
+    has_loose_end_ = false;
+  }
   const WallMs now = parts_.clock.Wall();
   int limit;
   {
@@ -169,11 +179,9 @@ bool Pipeline::RunOne() {
       answer.reasons = inputs.reasons;
       answer.reasons.push_back({ReasonCode::kTimeLimit, "The evaluation took longer than the time limit of " +
                                                             std::to_string(limit) + " s, twice."});
-    } else if (run.end != WorkerEnd::kAnswered) {
-      Break(*job, run.text);
-      return true;
-    } else if (!answer.ok) {
-      Break(*job, answer.error);
+    } else if (run.end != WorkerEnd::kAnswered || !answer.ok) {
+      const std::string& error = run.end != WorkerEnd::kAnswered ? run.text : answer.error;
+      HasRoom() ? Break(*job, error) : PutBack(*job, error);
       return true;
     }
     std::error_code ignored;
@@ -182,8 +190,11 @@ bool Pipeline::RunOne() {
     Finish(*job, inputs, std::move(answer), staging.Path());
     const std::lock_guard lock(mutex_);
     counters_.last_job_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  } catch (const Error& e) {
+    const bool of_the_node = e.Code() == ErrorCode::kOutOfSpace || e.Code() == ErrorCode::kBusy || !HasRoom();
+    of_the_node ? PutBack(*job, e.what()) : Break(*job, e.what());
   } catch (const std::exception& e) {
-    Break(*job, e.what());
+    HasRoom() ? Break(*job, e.what()) : PutBack(*job, e.what());
   }
   return true;
 }
@@ -206,9 +217,19 @@ void Pipeline::Break(const storage::JobRecord& job, const std::string& error) {
   const bool again = job.attempt < kAttempts;
   LogError("pipeline", "job " + std::to_string(job.id) + " of study " + job.study_uid + ", attempt " +
                            std::to_string(job.attempt) + ": " + error + (again ? "; tried once more" : "; given up"));
+  has_loose_end_ = true;
   parts_.jobs.Fail(job.id, error, again);
+  has_loose_end_ = false;
   const std::lock_guard lock(mutex_);
   ++(again ? counters_.retries : counters_.jobs_failed);
+}
+
+void Pipeline::PutBack(const storage::JobRecord& job, const std::string& error) {
+  LogError("pipeline", "job " + std::to_string(job.id) + " of study " + job.study_uid + " waits: " + error);
+  rests_until_ = parts_.clock.Steady() + kRest;
+  has_loose_end_ = true;
+  parts_.jobs.PutBack(job.id, error);
+  has_loose_end_ = false;
 }
 
 ResultContext Pipeline::ContextFor(const storage::JobRecord& job, const StudyInputs& inputs) const {

@@ -65,7 +65,11 @@ class Pipeline {
               const std::filesystem::path& staging);
   /// Peers whose studies have had their jobs of this hour.
   std::vector<std::string> RestingPeers(WallMs now) const;
+  /// The study's own failure: tried once more, then failed.
   void Break(const storage::JobRecord& job, const std::string& error);
+  /// The node's: the job waits, and no attempt counts.
+  void PutBack(const storage::JobRecord& job, const std::string& error);
+  bool HasRoom() const;
   WorkerRun Work(WorkerRequest request);
   std::optional<dicom::Predecessor> PredecessorOf(const std::string& study_uid, std::int64_t& job_id) const;
   ResultContext ContextFor(const storage::JobRecord& job, const StudyInputs& inputs) const;
@@ -77,7 +81,10 @@ class Pipeline {
   Delivery DeliveryOf(const std::string& study_uid, const WrittenObjects& written) const;
 
   Parts parts_;
-  mutable std::mutex mutex_;  ///< of everything below
+  // Of the one thread that calls RunOne:
+  SteadyTime rests_until_{};
+  bool has_loose_end_ = false;  ///< the end of a job could not be written into the index
+  mutable std::mutex mutex_;    ///< of everything below
   ModelSettings settings_;
   std::vector<PeerSettings> peers_;
   ReportCodes codes_;

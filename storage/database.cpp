@@ -30,6 +30,7 @@ Error Translated(const std::filesystem::path& file, const soci::soci_error& erro
       return Error(ErrorCode::kOutOfSpace, text);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+    case SQLITE_IOERR:  // nothing was written; the disk may be well again the next time
       return Error(ErrorCode::kBusy, text);
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:

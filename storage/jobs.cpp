@@ -204,6 +204,19 @@ void Jobs::Fail(std::int64_t job_id, const std::string& error, bool try_again) {
   });
 }
 
+void Jobs::PutBack(std::int64_t job_id, const std::string& why) {
+  database_.Write([&](soci::session& session) {
+    const JobRecord job = RequireJob(session, job_id);
+    if (job.state != JobState::kRunning) return;
+    Execute(session,
+            "UPDATE jobs SET state = 'ready', owner = '', lease_until = 0, attempt = max(attempt - 1, 0), "
+            "last_error = :why WHERE id = :id",
+            {why, Text(job_id)});
+    if (RequireStudy(session, job.study_uid).state == StudyState::kRunning)
+      SetStudyState(session, job.study_uid, StudyState::kReady);
+  });
+}
+
 bool Jobs::RetryFailed(const std::string& study_uid) {
   bool retried = false;
   database_.Write([&](soci::session& session) {

@@ -48,6 +48,9 @@ class Jobs {
   /// The part broke: ready again (attempts left) or failed with the study (`why` = error; receiving instead, if images
   /// arrived meanwhile). Nothing happens to a job that is finished. Error{kNotFound} for a job that does not exist.
   void Fail(std::int64_t job_id, const std::string& error, bool try_again);
+  /// The node could not do it (full disk, index out of reach), whatever the study is: ready again, and the attempt does
+  /// not count. Nothing happens to a job that is not running.
+  void PutBack(std::int64_t job_id, const std::string& why);
   /// By hand: the failed job of a failed study becomes ready again with attempt 0, and the study with it. False if
   /// there is none, or images arrived since (the watcher judges those).
   bool RetryFailed(const std::string& study_uid);

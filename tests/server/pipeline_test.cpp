@@ -5,6 +5,8 @@
 #include "dicom/sr_report.h"
 #include "pipeline_fixture.h"
 
+#include <soci/soci.h>
+
 #include <fstream>
 
 namespace glionode::server {
@@ -73,6 +75,63 @@ TEST_F(PipelineTest, OverTheTimeLimitTwiceIsNotEvaluable) {
   pipeline->RunOne();
   EXPECT_EQ(Result().at("decision"), "not evaluable");
   EXPECT_EQ(Result().at("reasons")[0].at("code"), "time_limit");
+}
+
+/// Takes page after page until one is refused.
+void FillIndex(storage::Database& database) {
+  for (int i = 0; i < 10000; ++i)
+    database.Write([](soci::session& session) { session << "INSERT INTO filler VALUES (zeroblob(4000))"; });
+}
+
+TEST_F(PipelineTest, AFullIndexCostsNoAttemptAndTheStudyWaits) {
+  const auto limit_pages = [this](const char* pages) {
+    database_->Write([&](soci::session& session) {
+      int now = 0;
+      session << std::string("PRAGMA max_page_count = ") + pages, soci::into(now);
+    });
+  };
+  database_->Write([](soci::session& session) { session << "CREATE TABLE filler (block BLOB)"; });
+  bool is_full = true;
+  auto pipeline = MakePipeline([&](const WorkerRequest&) {
+    if (!is_full) return Answered(0.9);
+    limit_pages("1");  // as many as it has; and none of these stays free
+    EXPECT_THROW(FillIndex(*database_), Error);
+    WorkerRun run = Answered(0.9);  // its row needs several pages
+    for (int i = 0; i < 150; ++i)
+      run.answer.reasons.push_back({ReasonCode::kGeometry, "a gap of 12 mm, and more of it, and more"});
+    return run;
+  });
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(pipeline->RunOne());
+    EXPECT_EQ(index_->Find(StudyUid())->state, StudyState::kReady);
+    EXPECT_EQ(jobs_->OfStudy(StudyUid())[0].attempt, 0);
+    EXPECT_FALSE(pipeline->RunOne()) << "it rests";
+    clock_.Advance(6);
+  }
+  EXPECT_EQ(pipeline->Counters().jobs_failed, 0);
+  limit_pages("1073741823");
+  is_full = false;
+  EXPECT_TRUE(pipeline->RunOne());
+  EXPECT_EQ(index_->Find(StudyUid())->state, StudyState::kReported);
+}
+
+TEST_F(PipelineTest, AJobWhoseEndCouldNotBeWrittenIsTakenUpAgain) {
+  const auto rename = [this](const char* from, const char* to) {
+    database_->Write(
+        [&](soci::session& session) { session << std::string("ALTER TABLE ") + from + " RENAME TO " + to; });
+  };
+  bool index_is_away = true;
+  auto pipeline = MakePipeline([&](const WorkerRequest&) {
+    if (index_is_away) rename("jobs", "jobs_away");
+    return Answered(0.9);
+  });
+  EXPECT_THROW(pipeline->RunOne(), Error);
+  EXPECT_THROW(pipeline->RunOne(), Error);
+  rename("jobs_away", "jobs");
+  index_is_away = false;
+  EXPECT_EQ(jobs_->OfStudy(StudyUid())[0].state, storage::JobState::kRunning);
+  EXPECT_TRUE(pipeline->RunOne());
+  EXPECT_EQ(index_->Find(StudyUid())->state, StudyState::kReported);
 }
 
 TEST_F(PipelineTest, AGpuThatFailsCostsNoAttempt) {
