@@ -69,7 +69,7 @@ class Push(FunctionalCase):
         roles = {name: chosen["description"] for name, chosen in record["roles"].items()}
         self.assertEqual(roles, {"t1": "T1 AX", "t1ce": "MRHR T1 AX POST GAD", "t2": "MRHR T2 AX"})
         self.assertEqual(record["decision"], "not evaluable")
-        self.assertEqual(record["reasons"], ["phantom_model"])
+        self.assertEqual(record["reasons"], ["out_of_domain", "phantom_model"])
         result = record["result"]
         self.assertIsNone(result["probability_of_necrosis"])
         self.assertIsNone(result["probability_of_recurrence"])

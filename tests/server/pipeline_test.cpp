@@ -4,8 +4,7 @@
 #include "dicom/header_reader.h"
 #include "dicom/sr_report.h"
 #include "pipeline_fixture.h"
-
-#include <soci/soci.h>
+#include "storage/rows.h"
 
 #include <fstream>
 
@@ -80,17 +79,15 @@ TEST_F(PipelineTest, OverTheTimeLimitTwiceIsNotEvaluable) {
 /// Takes page after page until one is refused.
 void FillIndex(storage::Database& database) {
   for (int i = 0; i < 10000; ++i)
-    database.Write([](soci::session& session) { session << "INSERT INTO filler VALUES (zeroblob(4000))"; });
+    database.Write([](auto& session) { storage::Execute(session, "INSERT INTO filler VALUES (zeroblob(4000))"); });
 }
 
 TEST_F(PipelineTest, AFullIndexCostsNoAttemptAndTheStudyWaits) {
   const auto limit_pages = [this](const char* pages) {
-    database_->Write([&](soci::session& session) {
-      int now = 0;
-      session << std::string("PRAGMA max_page_count = ") + pages, soci::into(now);
-    });
+    database_->Write(
+        [&](auto& session) { storage::Execute(session, std::string("PRAGMA max_page_count = ") + pages); });
   };
-  database_->Write([](soci::session& session) { session << "CREATE TABLE filler (block BLOB)"; });
+  database_->Write([](auto& session) { storage::Execute(session, "CREATE TABLE filler (block BLOB)"); });
   bool is_full = true;
   auto pipeline = MakePipeline([&](const WorkerRequest&) {
     if (!is_full) return Answered(0.9);
@@ -118,7 +115,7 @@ TEST_F(PipelineTest, AFullIndexCostsNoAttemptAndTheStudyWaits) {
 TEST_F(PipelineTest, AJobWhoseEndCouldNotBeWrittenIsTakenUpAgain) {
   const auto rename = [this](const char* from, const char* to) {
     database_->Write(
-        [&](soci::session& session) { session << std::string("ALTER TABLE ") + from + " RENAME TO " + to; });
+        [&](auto& session) { storage::Execute(session, std::string("ALTER TABLE ") + from + " RENAME TO " + to); });
   };
   bool index_is_away = true;
   auto pipeline = MakePipeline([&](const WorkerRequest&) {
