@@ -64,11 +64,15 @@ void Print(const networks::EvaluationRun& run) {
   const auto line = [](const char* name, const networks::Interval& interval) {
     std::printf("  %-12s %.3f  (95 %% %.3f to %.3f)\n", name, interval.value, interval.low, interval.high);
   };
-  line("sensitivity", metrics.sensitivity);
-  line("specificity", metrics.specificity);
-  line("accuracy", metrics.accuracy);
-  line("auc", metrics.auc);
-  std::printf("  %-12s %.3f\n", "brier", metrics.brier);
+  if (metrics.necrosis + metrics.recurrence == 0) {
+    std::printf("  no study of the two classes got a probability: report.html and cases.csv say why\n");
+  } else {
+    line("sensitivity", metrics.sensitivity);
+    line("specificity", metrics.specificity);
+    line("accuracy", metrics.accuracy);
+    line("auc", metrics.auc);
+    std::printf("  %-12s %.3f\n", "brier", metrics.brier);
+  }
   if (run.excluded_training_patients > 0)
     std::printf("  left out: %d patients that the network was trained on\n", run.excluded_training_patients);
   if (!run.others.empty())
