@@ -174,20 +174,26 @@ bool Ingest::MayStillArrive(const std::string& study_uid) const {
 }
 
 int Ingest::RecoverStaged() {
+  int recovered = 0;
   std::vector<storage::FileStore::Placed> placed;
   for (const auto& [file, seal] : files_.SealedFiles()) {
     if (!IsWhole(file, seal)) continue;  // its sender was told nothing
     // Whole and sealed: from here an error must end the start, not lose the object.
     const dicom::InstanceHeader header = dicom::ReadHeader(file);
     const auto stored = files_.InstanceFiles(header.study_uid, header.sop_instance_uid);
-    const bool has_place = std::any_of(stored.begin(), stored.end(), [&](const std::string& other) {
+    const auto place = std::find_if(stored.begin(), stored.end(), [&](const std::string& other) {
       return HoldsDataset(files_.Root() / other, seal.dataset_sha256);
     });
-    if (has_place) continue;
+    // A place that is there already may not be durable yet: its folder is synced before the name in staging goes.
+    if (place != stored.end()) {
+      placed.push_back({file, *place});
+      continue;
+    }
     placed.push_back({file, files_.PlaceInstance(file, header.study_uid, header.sop_instance_uid)});
+    ++recovered;
   }
   files_.FinishPlaces(placed);
-  return static_cast<int>(placed.size());
+  return recovered;
 }
 
 int Ingest::SweepUnindexed(const std::atomic<bool>* stop) {

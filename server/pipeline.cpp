@@ -162,6 +162,7 @@ bool Pipeline::RunOne() {
   const auto job = parts_.jobs.Claim("pid " + std::to_string(getpid()), now, now + WallMs{1000} * (2 * limit + 60),
                                      RestingPeers(now));
   if (!job) return false;
+  has_loose_end_ = true;  // until Break, PutBack or Finish has written how it ended, whatever throws in between
   const LogScope scope("study", job->study_uid);
   const auto start = std::chrono::steady_clock::now();
   try {
@@ -217,7 +218,6 @@ void Pipeline::Break(const storage::JobRecord& job, const std::string& error) {
   const bool again = job.attempt < kAttempts;
   LogError("pipeline", "job " + std::to_string(job.id) + " of study " + job.study_uid + ", attempt " +
                            std::to_string(job.attempt) + ": " + error + (again ? "; tried once more" : "; given up"));
-  has_loose_end_ = true;
   parts_.jobs.Fail(job.id, error, again);
   has_loose_end_ = false;
   const std::lock_guard lock(mutex_);
@@ -227,7 +227,6 @@ void Pipeline::Break(const storage::JobRecord& job, const std::string& error) {
 void Pipeline::PutBack(const storage::JobRecord& job, const std::string& error) {
   LogError("pipeline", "job " + std::to_string(job.id) + " of study " + job.study_uid + " waits: " + error);
   rests_until_ = parts_.clock.Steady() + kRest;
-  has_loose_end_ = true;
   parts_.jobs.PutBack(job.id, error);
   has_loose_end_ = false;
 }
@@ -318,6 +317,7 @@ void Pipeline::Finish(const storage::JobRecord& job, const StudyInputs& inputs, 
   record.created_at = context.now;  // what the report prints
   parts_.jobs.Finish(job.id, record, ObjectsOf(parts_.files.Root(), folder, delivery.receivers, delivery.report),
                      context.now);
+  has_loose_end_ = false;
   LogInfo("pipeline", "study " + job.study_uid + " revision " + std::to_string(job.revision) + ": " + record.decision);
   statistics_.Add(result_json);
   const std::lock_guard lock(mutex_);
