@@ -18,14 +18,16 @@ using Metric = itk::MattesMutualInformationImageToImageMetricv4<ItkImage, ItkIma
 using Optimizer = itk::RegularStepGradientDescentOptimizerv4<double>;
 using Transform = itk::Euler3DTransform<double>;
 
-/// In-plane resolution of the two levels, mm; slices are used as they are.
+/// In-plane resolution of the two levels, mm; slices are used as they are. The step shrinks by `relaxation` whenever
+/// the gradient turns round. The metric of two series of one head is a narrow valley, in which it turns round often: at
+/// 0.6, one 3D phantom in 170 came to rest 2 to 14 mm off; at these values none of 340.
 struct Level {
   double resolution_mm;
   std::size_t samples;
-  double first_step_mm, last_step_mm;
+  double first_step_mm, last_step_mm, relaxation;
   int iterations;
 };
-constexpr Level kLevels[] = {{4.0, 6000, 4.0, 0.2, 60}, {2.0, 15000, 1.0, 0.001, 60}};
+constexpr Level kLevels[] = {{4.0, 6000, 4.0, 0.05, 0.85, 200}, {2.0, 15000, 1.0, 0.0005, 0.75, 150}};
 /// Mean distance of head voxels from the middle: makes a radian worth about as much as that many mm to the optimiser.
 constexpr double kHeadRadius = 65.0;
 /// Starts at the heads' middles are tried only when scanner coordinates are off by more than this.
@@ -133,7 +135,7 @@ RigidTransform Optimise(const Match& match, const RigidTransform& start, const L
   optimizer->SetMetric(match.metric);
   optimizer->SetLearningRate(level.first_step_mm);
   optimizer->SetMinimumStepLength(level.last_step_mm);
-  optimizer->SetRelaxationFactor(0.6);
+  optimizer->SetRelaxationFactor(level.relaxation);
   optimizer->SetGradientMagnitudeTolerance(1e-8);
   optimizer->SetNumberOfIterations(static_cast<itk::SizeValueType>(level.iterations));
   optimizer->SetNumberOfWorkUnits(1);

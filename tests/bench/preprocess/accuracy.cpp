@@ -25,6 +25,8 @@ using volumes::testing::Distance;
 using volumes::testing::HeadPoints;
 using volumes::testing::Moved;
 using volumes::testing::RandomMove;
+using volumes::testing::Scan3d;
+using volumes::testing::Scanned;
 using volumes::testing::TruePoint;
 
 constexpr std::uint64_t kSeed = 20261121;
@@ -104,32 +106,6 @@ struct Errors {
   }
 };
 
-/// One phantom with 3D T1 and T1ce and a thick-slice T2, whatever its draw of the scanner would have given.
-struct Scanned {
-  std::map<Role, Protocol> protocols;
-  std::map<Role, Volume> volumes;
-};
-
-Scanned Scan3d(int index) {
-  Scanned phantom;
-  phantom.protocols = MakeProtocols(kSeed, index);
-  for (Role role : {Role::kT1, Role::kT1ce}) {
-    Protocol& p = phantom.protocols.at(role);
-    if (!p.is_3d) p.tr = 11, p.te = 4, p.flip = 22;
-    p.is_3d = true;
-    p.size = {176, 208, 124};
-    p.spacing = {1.2, 1.2, 1.2};
-    p.thickness = 1.2;
-  }
-  PhantomStream features(kSeed, index, 97);
-  std::vector<double> z(kLatentFeatures);
-  for (double& x : z) x = features.Normal();
-  const Anatomy anatomy = MakeAnatomy(kSeed, index, z);
-  for (const auto& [role, protocol] : phantom.protocols)
-    phantom.volumes[role] = Render(anatomy, protocol, kSeed, index);
-  return phantom;
-}
-
 /// ImagePositionPatient and ImageOrientationPatient are decimal strings of at most 16 characters (PS3.5, DS).
 double AsDecimalString(double value) {
   char text[32];
@@ -206,7 +182,7 @@ void MeasurePhantoms(int draws, const fs::path& work, std::vector<Row>& rows) {
   std::map<Role, std::vector<std::pair<Draw, std::array<double, 2>>>> results;
   for (Role role : {Role::kT1, Role::kT2}) results[role].resize(static_cast<std::size_t>(draws));
   InParallel(draws, [&](int i) {
-    const Scanned phantom = Scan3d(i);
+    const Scanned phantom = Scan3d(kSeed, i);
     const Volume& fixed = phantom.volumes.at(Role::kT1ce);
     const auto points = HeadPoints(FindHead(fixed), 5);
     const std::string number = std::to_string(i);

@@ -3,6 +3,8 @@
 #include "inference/volumes/phantom_scanner.h"
 
 #include <cmath>
+#include <cstdint>
+#include <map>
 #include <vector>
 
 namespace glionode::volumes::testing {
@@ -54,6 +56,31 @@ inline std::vector<Vec3> HeadPoints(const Head& head, std::size_t stride = 1) {
 /// Where a point seen by the fixed series of a phantom lies for its moving series: through the head's own space.
 inline Vec3 TruePoint(const Protocol& fixed, const Protocol& moving, const Vec3& point) {
   return ApplyInverse(moving.head, Apply(fixed.head, point));
+}
+
+/// One phantom with 3D T1 and T1ce and a thick-slice T2, whatever its draw of the scanner would have given.
+struct Scanned {
+  std::map<Role, Protocol> protocols;
+  std::map<Role, Volume> volumes;
+};
+
+inline Scanned Scan3d(std::uint64_t seed, int index) {
+  Scanned phantom;
+  phantom.protocols = MakeProtocols(seed, index);
+  for (Role role : {Role::kT1, Role::kT1ce}) {
+    Protocol& p = phantom.protocols.at(role);
+    if (!p.is_3d) p.tr = 11, p.te = 4, p.flip = 22;
+    p.is_3d = true;
+    p.size = {176, 208, 124};
+    p.spacing = {1.2, 1.2, 1.2};
+    p.thickness = 1.2;
+  }
+  PhantomStream features(seed, index, 97);
+  std::vector<double> z(kLatentFeatures);
+  for (double& x : z) x = features.Normal();
+  const Anatomy anatomy = MakeAnatomy(seed, index, z);
+  for (const auto& [role, protocol] : phantom.protocols) phantom.volumes[role] = Render(anatomy, protocol, seed, index);
+  return phantom;
 }
 
 }  // namespace glionode::volumes::testing
