@@ -1,6 +1,7 @@
 #include "dicom/association.h"
 
 #include "config/log.h"
+#include "dicom/admission.h"
 #include "dicom/commitment_report.h"
 #include "dicom/dimse_status.h"
 #include "dicom/tls_stream.h"
@@ -28,35 +29,7 @@ constexpr std::int64_t kReportBytes = 4 << 20;
 constexpr int kAlertSeconds = 2;
 constexpr int kLingerSeconds = 5;
 
-// In this order: what needs no codec first, then what loses nothing, then the lossy ones.
-const char* kTransferSyntaxes[] = {UID_LittleEndianExplicitTransferSyntax,
-                                   UID_LittleEndianImplicitTransferSyntax,
-                                   UID_BigEndianExplicitTransferSyntax,
-                                   UID_DeflatedExplicitVRLittleEndianTransferSyntax,
-                                   UID_JPEGProcess14SV1TransferSyntax,
-                                   UID_JPEGProcess14TransferSyntax,
-                                   UID_JPEGLSLosslessTransferSyntax,
-                                   UID_RLELosslessTransferSyntax,
-                                   UID_JPEG2000LosslessOnlyTransferSyntax,
-                                   UID_JPEGLSLossyTransferSyntax,
-                                   UID_JPEG2000TransferSyntax,
-                                   UID_JPEGProcess1TransferSyntax,
-                                   UID_JPEGProcess2_4TransferSyntax};
-constexpr int kUncompressed = 3;  // for Verification
-
 std::chrono::milliseconds Seconds(int seconds) { return std::chrono::seconds(seconds); }
-
-struct Rejection {
-  const char* word;  // key in ReceiverCounters::refusals
-  T_ASC_RejectParametersResult result;
-  T_ASC_RejectParametersSource source;
-  T_ASC_RejectParametersReason reason;
-  std::string text;
-};
-
-Rejection Transient(const char* word, T_ASC_RejectParametersReason reason, std::string text) {
-  return {word, ASC_RESULT_REJECTEDTRANSIENT, ASC_SOURCE_SERVICEPROVIDER_PRESENTATION_RELATED, reason, std::move(text)};
-}
 
 std::string TrimUid(const char* uid) {
   const std::string text = uid;
@@ -75,7 +48,6 @@ class Association {
  private:
   bool ShakeHands();
   bool Receive();
-  std::optional<Rejection> Judge();
   void Reject(const Rejection& rejection);
   bool Negotiate();
   /// How an association ends.
@@ -113,11 +85,13 @@ void Association::Refused(const std::string& word, const std::string& text) {
 void Association::Serve() {
   if (tls_ && !ShakeHands()) return;
   if (!Receive()) return;
-  if (const auto rejection = Judge()) return Reject(*rejection);
+  const CallerCertificate certificate = socket_->Tls() ? socket_->Tls()->Peer() : CallerCertificate{};
+  if (const auto rejection = JudgeRequest(context_, *association_->params, certificate, peer_))
+    return Reject(*rejection);
   const int limit = context_.options.network.max_associations;
   if (!context_.statistics.Enter(static_cast<std::uint64_t>(limit)))
-    return Reject(Transient("busy", ASC_REASON_SP_PRES_LOCALLIMITEXCEEDED,
-                            std::to_string(limit) + " associations are open ([dicom] max_associations)"));
+    return Reject(TransientRejection("busy", ASC_REASON_SP_PRES_LOCALLIMITEXCEEDED,
+                                     std::to_string(limit) + " associations are open ([dicom] max_associations)"));
   struct Place {
     const ReceiverContext& context;
     ~Place() {
@@ -135,7 +109,8 @@ void Association::Serve() {
     else if (Negotiate())
       end = Talk();
   }
-  if (too_late) return Reject(Transient("stopping", ASC_REASON_SP_PRES_TEMPORARYCONGESTION, "the node is stopping"));
+  if (too_late)
+    return Reject(TransientRejection("stopping", ASC_REASON_SP_PRES_TEMPORARYCONGESTION, "the node is stopping"));
   // The caller closes first (PS3.8 9.2, ARTIM), in its own time: it holds no place any more.
   socket_->Arm(Seconds(kLingerSeconds), false);
   if (end == End::kReleased) ASC_dropSCPAssociation(association_.get(), kLingerSeconds);
@@ -173,47 +148,6 @@ bool Association::Receive() {
   return false;
 }
 
-std::optional<Rejection> Association::Judge() {
-  char calling[DUL_LEN_TITLE + 1] = "", called[DUL_LEN_TITLE + 1] = "";
-  ASC_getAPTitles(association_->params, calling, sizeof calling, called, sizeof called, nullptr, 0);
-  peer_.calling_ae = TrimAeTitle(calling);
-  peer_.called_ae = TrimAeTitle(called);
-
-  const auto permanent = [](const char* word, T_ASC_RejectParametersReason reason, std::string text) {
-    return Rejection{word, ASC_RESULT_REJECTEDPERMANENT, ASC_SOURCE_SERVICEUSER, reason, std::move(text)};
-  };
-  char context_name[DUL_LEN_NAME + 1] = "";
-  ASC_getApplicationContextName(association_->params, context_name, sizeof context_name);
-  if (std::string(context_name) != UID_StandardApplicationContext)
-    return permanent("bad_context", ASC_REASON_SU_APPCONTEXTNAMENOTSUPPORTED,
-                     "its application context is not DICOM's: " + Printable(context_name));
-  if (peer_.called_ae != TrimAeTitle(context_.options.ae_title))
-    return permanent("wrong_called_ae", ASC_REASON_SU_CALLEDAETITLENOTRECOGNIZED,
-                     "it called the AE title " + Printable(peer_.called_ae) + ", ours is " + context_.options.ae_title);
-  switch (context_.access()->Check(peer_.calling_ae, peer_.address,
-                                   socket_->Tls() ? socket_->Tls()->Peer() : CallerCertificate{})) {
-    case AccessVerdict::kUnknownAe:
-      return permanent("unknown_ae", ASC_REASON_SU_CALLINGAETITLENOTRECOGNIZED, "no [[peer]] has this AE title");
-    case AccessVerdict::kWrongAddress:
-      return permanent("wrong_address", ASC_REASON_SU_CALLINGAETITLENOTRECOGNIZED,
-                       "the [[peer]] of this AE title may not call from this address (its `from`)");
-    case AccessVerdict::kNoCertificate:
-      return permanent("no_certificate", ASC_REASON_SU_CALLINGAETITLENOTRECOGNIZED,
-                       "the [[peer]] of this AE title is bound to a certificate and must call the TLS port");
-    case AccessVerdict::kWrongCertificate:
-      return permanent("wrong_certificate", ASC_REASON_SU_CALLINGAETITLENOTRECOGNIZED,
-                       "it did not show the certificate that the [[peer]] of this AE title is bound to, but one with "
-                       "the fingerprint " +
-                           socket_->Tls()->Peer().sha256);
-    case AccessVerdict::kAllowed:
-      break;
-  }
-  if (FreeBytes(context_.options.staging_dir) < context_.options.min_free_bytes)
-    return Transient("disk", ASC_REASON_SP_PRES_TEMPORARYCONGESTION,
-                     "less than [storage] min_free_gib is free in " + context_.options.staging_dir.string());
-  return std::nullopt;
-}
-
 void Association::Reject(const Rejection& rejection) {
   Refused(rejection.word, rejection.text);
   const T_ASC_RejectParameters parameters{rejection.result, rejection.source, rejection.reason};
@@ -225,11 +159,7 @@ void Association::Reject(const Rejection& rejection) {
 
 bool Association::Negotiate() {
   T_ASC_Parameters* params = association_->params;
-  const char* verification[] = {UID_VerificationSOPClass};
-  ASC_acceptContextsWithPreferredTransferSyntaxes(params, verification, 1, kTransferSyntaxes, kUncompressed);
-  AcceptCommitmentContexts(params);
-  ASC_acceptContextsWithPreferredTransferSyntaxes(params, dcmAllStorageSOPClassUIDs, numberOfDcmAllStorageSOPClassUIDs,
-                                                  kTransferSyntaxes, static_cast<int>(std::size(kTransferSyntaxes)));
+  AcceptContexts(params);
   if (ASC_countAcceptedPresentationContexts(params) == 0)
     Refused("no_context", "none of the SOP classes and transfer syntaxes that it proposes is accepted");
   socket_->Arm(Seconds(context_.options.network.connect_seconds), true);
