@@ -3,7 +3,8 @@
 
   receive.py [--only PART,...] [--repeats N] [--folder DIR]
 
-PART: one (one sender), eight (eight senders), short (associations of one instance), echoes, large, migration, startup.
+PART: one (one sender), eight (eight senders), short (associations of one instance), tls (one and eight senders under TLS), echoes,
+large, migration, startup.
 --folder: where all receivers keep their files (default: a folder under out/, on the disk of the checkout). Rates are instances a
 second over the whole run of dcmsend, the best of N turns (3); the receivers take turns, so that a busy machine slows all of them.
 """
@@ -23,146 +24,12 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
 
 from bench_rows import Report  # noqa: E402  (the folder above must be in the path first)
-from node import Node  # noqa: E402
-from orthanc import Orthanc  # noqa: E402
-from processes import Failure, Process, free_port, raise_on_signals, wait_for  # noqa: E402
+from certificates import Certificates  # noqa: E402
+from processes import Failure, raise_on_signals, wait_for  # noqa: E402
 from raw_dicom import ENHANCED_MR_IMAGE, Caller, dicom_file, element, mr_data_set  # noqa: E402
+from receivers import Dcmqrscp, Images, NodeReceiver, OrthancReceiver, Storescp, file_system, run_of, send  # noqa: E402
 
-NODELAY = {"TCP_NODELAY": "1"}
-PARTS = ("one", "eight", "short", "echoes", "large", "migration", "startup")
-DISCARD = 9  # nobody listens there
-
-
-def file_system(folder):
-    """Kind and options of the file system that holds `folder`, and whether it keeps a journal (ext4 only)."""
-    best = ("", "", "", "")
-    with open("/proc/mounts", encoding="utf-8") as mounts:
-        for line in mounts:
-            device, point, kind, options = line.split()[:4]
-            if os.path.abspath(folder).startswith(point) and len(point) >= len(best[1]):
-                best = (device, point, kind, options)
-    text = f"{best[2]} ({best[3]})"
-    if best[2] == "ext4":
-        journal = os.path.isdir("/proc/fs/jbd2") and any(name.startswith(os.path.basename(os.path.realpath(best[0])) + "-")
-                                                         for name in os.listdir("/proc/fs/jbd2"))
-        text += ", with a journal" if journal else ", WITHOUT a journal: syncs are cheaper than on a usual disk"
-    return text
-
-
-def run_of(arguments, environment=None):
-    done = subprocess.run([str(word) for word in arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=600,
-                          env=dict(os.environ, **(environment or {})), check=False)
-    if done.returncode != 0:
-        raise Failure(f"{arguments[0]} ended with status {done.returncode}: {(done.stdout + done.stderr)[-500:]}")
-
-
-class Images:
-    """Sets of MR files of 128 KiB, never the same UID twice: no receiver may answer from what it has."""
-
-    def __init__(self, folder):
-        self.folder, self.sets = folder, 0
-        self.pixels = os.urandom(131072)
-
-    def make(self, count, date="20260102"):
-        """Writes a set: one study of `count` images; its folder."""
-        self.sets += 1
-        folder = os.path.join(self.folder, f"set-{self.sets}")
-        os.makedirs(folder)
-        study = f"1.2.826.0.1.3680043.2.1125.{os.getpid()}.{time.time_ns()}.{self.sets}"
-        for number in range(1, count + 1):
-            uid = f"{study}.1.{number}"
-            with open(os.path.join(folder, f"{number:05d}"), "wb") as out:
-                out.write(dicom_file(uid, mr_data_set(uid, study, study + ".1", number, pixels=self.pixels, date=date)))
-        return folder
-
-
-# --- receivers: each has `name`, `port`, `called`, stop()
-
-class Storescp:
-    def __init__(self, folder, tuned, fork=False):
-        self.called = "ANY-SCP"
-        self.name = "storescp" + (", TCP_NODELAY=1" if tuned else "")
-        files = os.path.join(folder, f"storescp-{tuned}-{fork}")
-        os.makedirs(files)
-        self.port = free_port()
-        self.process = Process("storescp", ["storescp", "+B", *(["--fork"] if fork else []), "-od", files, str(self.port)], folder,
-                               NODELAY if tuned else None)
-
-    def stop(self):
-        self.process.stop()
-
-
-class Dcmqrscp:
-    def __init__(self, folder):
-        self.called = "QRSCP"
-        self.name = "dcmqrscp, TCP_NODELAY=1"
-        files = os.path.join(folder, "dcmqrscp")
-        os.makedirs(files)
-        self.port = free_port()
-        config = os.path.join(files, "dcmqrscp.cfg")
-        with open(config, "w", encoding="utf-8") as out:
-            out.write(f"NetworkTCPPort = {self.port}\nMaxPDUSize = 131072\nMaxAssociations = 16\n"
-                      f"HostTable BEGIN\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
-                      f"AETable BEGIN\nQRSCP {files} RW (500, 10gb) ANY\nAETable END\n")
-        self.process = Process("dcmqrscp", ["dcmqrscp", "-c", config], folder, NODELAY)
-
-    def stop(self):
-        self.process.stop()
-
-
-class OrthancReceiver:
-    called = "HOSPITAL"
-
-    def __init__(self, folder, tuned):
-        self.name = "Orthanc" + (", TCP_NODELAY=1" if tuned else "")
-        kept = os.environ.pop("TCP_NODELAY", None)
-        if tuned:
-            os.environ.update(NODELAY)
-        try:
-            self.server = Orthanc(folder, push=False, name=f"orthanc-{tuned}").start()
-        finally:
-            os.environ.pop("TCP_NODELAY", None)
-            if kept:
-                os.environ["TCP_NODELAY"] = kept
-        self.port = self.server.dicom_port
-
-    def stop(self):
-        self.server.stop()
-
-
-class NodeReceiver:
-    """The node. No accept rule: nothing is computed while it is measured."""
-    name, called = "glionode", "GLIONODE"
-
-    def __init__(self, folder, name="node", **options):
-        options.setdefault("accept", [{"StudyDescription": "(?i)nothing is called like this"}])
-        sections = {"log": {"level": "info"}, "study": {"quiet_seconds": 60}, **options.pop("sections", {})}
-        self.node = Node(folder, DISCARD, name=name, peer={"deliver": "none"}, sections=sections, **options).start()
-        self.port = self.node.dicom_port
-
-    def stop(self):
-        self.node.stop()
-
-
-def send(receiver, folders, tuned):
-    """Runs one dcmsend a folder, at once; the seconds that all of them took."""
-    begun = time.monotonic()
-    failures = []
-
-    def one(folder):
-        try:
-            run_of(["dcmsend", "-q", "-aet", "HOSPITAL", "-aec", receiver.called, "+sd", "127.0.0.1", receiver.port, folder],
-                   NODELAY if tuned else None)
-        except Exception as problem:  # noqa: BLE001  (told below, by the thread that asked)
-            failures.append(problem)
-    threads = [threading.Thread(target=one, args=(folder,)) for folder in folders]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
-    return time.monotonic() - begun
+PARTS = ("one", "eight", "short", "tls", "echoes", "large", "migration", "startup")
 
 
 class Bench:
@@ -170,13 +37,13 @@ class Bench:
         self.report, self.folder, self.repeats = report, folder, repeats
         self.images = Images(os.path.join(folder, "images"))
 
-    def rates(self, receivers, count, senders, tuned, repeats=None):
+    def rates(self, receivers, count, senders, tuned, repeats=None, tls=None):
         """{receiver name: best instances a second}"""
         best = {}
         for _ in range(repeats or self.repeats):
             for receiver in receivers:
                 folders = [self.images.make(count // senders) for _ in range(senders)]
-                best[receiver.name] = max(best.get(receiver.name, 0), count / send(receiver, folders, tuned))
+                best[receiver.name] = max(best.get(receiver.name, 0), count / send(receiver, folders, tuned, tls))
                 for folder in folders:
                     shutil.rmtree(folder)
         return best
@@ -257,6 +124,38 @@ class Bench:
                 rates[server.name] = count / (time.monotonic() - begun)
             peer = servers[1].name
             self.report.add(f"{count} associations of one instance", rates["glionode"], "1/s", peer, rates[peer])
+        finally:
+            for server in servers:
+                server.stop()
+            shutil.rmtree(folder)
+
+    def tls(self):
+        """One and eight senders under TLS with certificates on both sides."""
+        folder = tempfile.mkdtemp(dir=self.folder)
+        tls = Certificates(os.path.join(folder, "certificates")).make_all()
+        section = {"port": 0, "certificate": tls.certificate("node"), "key": tls.key("node"), "ca": tls.certificate("ca")}
+        servers = self.started([lambda: NodeReceiver(folder, sections={"dicom.tls": section}), lambda: Storescp(folder, True, True, tls),
+                                lambda: OrthancReceiver(folder, True, tls), lambda: Storescp(folder, False, True, tls)])
+        try:
+            node, storescp, orthanc, storescp_shipped = servers
+            for count in (192, 576):
+                slow = self.rates([storescp_shipped], count, 1, False, 1, tls)
+                shipped = self.rates([node], count, 1, False, None, tls)
+                tuned = self.rates([node, storescp, orthanc], count, 1, True, None, tls)
+                ours, own = shipped[node.name], tuned[node.name]
+                text = f"{count} instances under TLS, storescu as shipped"
+                self.report.add(text, ours, "1/s", storescp_shipped.name, slow[storescp_shipped.name], "at least 30 times the peer",
+                                ours >= 30 * slow[storescp_shipped.name])
+                self.report.add(text, ours, "1/s", "itself with a tuned sender", own, "within 25 % of the peer", ours >= 0.75 * own)
+                text = f"{count} instances under TLS, storescu with TCP_NODELAY=1"
+                for peer, factor in ((storescp, 0.5), (orthanc, 1.5)):
+                    self.report.add(text, own, "1/s", peer.name, tuned[peer.name], f"at least {factor} times the peer",
+                                    own >= factor * tuned[peer.name])
+            eight = self.rates([node, storescp], 576, 8, True, None, tls)
+            text = "576 instances under TLS, 8 senders with TCP_NODELAY=1"
+            self.report.add(text, eight[node.name], "1/s", "itself with 1 sender", own, "at least 1.5 times the peer",
+                            eight[node.name] >= 1.5 * own)
+            self.report.add(text, eight[node.name], "1/s", storescp.name + " --fork", eight[storescp.name])
         finally:
             for server in servers:
                 server.stop()
@@ -432,7 +331,7 @@ def main():
     if not set(wanted) <= set(PARTS):
         parser.error(f"parts are {', '.join(PARTS)}")
     raise_on_signals()
-    missing = [tool for tool in ("dcmsend", "storescp", "dcmqrscp") if not shutil.which(tool)]
+    missing = [tool for tool in ("dcmsend", "storescu", "storescp", "dcmqrscp", "openssl") if not shutil.which(tool)]
     if missing:
         print(f"missing: {', '.join(missing)} (Debian package dcmtk)", file=sys.stderr)
         return 3
