@@ -3,6 +3,7 @@
 one line, `kills=N studies=N lost=N missing=N duplicate=N misfiled=N hangs=N`, and fails if any but the first two is not 0."""
 
 import argparse
+import collections
 import os
 import random
 import subprocess
@@ -102,6 +103,8 @@ class Run:
         print(f"chaos: seed {self.arguments.seed}, {time.monotonic() - self.begun:.0f} s, {len(self.pushers.book.acknowledged)} acknowledged "
               f"instances, node started {self.hospital.starts + 1} times; {self.breaker.summary()}"
               + ("" if self.hospital.disk else "; the disk was never full: not enough memory for it, or no right to mount"))
+        reasons = collections.Counter(self.hospital.retried.values())
+        print("chaos: failed until a person retried: " + ("; ".join(f"{count} x {why}" for why, count in reasons.most_common()) or "none"))
         print("\n".join(lines))
         counts = {"kills": self.hospital.kills, "studies": len(self.pushers.whole()), "lost": len(verdict.lost),
                   "missing": len(verdict.missing), "duplicate": len(verdict.duplicate), "misfiled": len(verdict.misfiled),

@@ -93,6 +93,7 @@ class Hospital:
     def __init__(self, folder, rng, disk):
         self.lock = threading.RLock()
         self.kills = self.starts = self.hangs = 0
+        self.retried = {}  # {study UID: why it had failed}
         self.stopping = False
         self.disk = disk
         self.faults = os.path.join(folder, "vfs-fault")
@@ -184,6 +185,7 @@ class Hospital:
         if self.node.request("/ready")[0] != 200:
             return {"problem": "not ready"}
         for entry in self.all_studies("failed"):  # the worker was killed at both attempts
+            self.retried[entry["study_uid"]] = entry.get("why", "")
             self.order("/api/v1/retry", {"study_uid": entry["study_uid"]})
         for peer in PEERS:
             self.order("/api/v1/retry", {"peer": peer})

@@ -9,6 +9,7 @@ import signal
 import socket
 import stat
 import subprocess
+import tempfile
 import threading
 import xml.etree.ElementTree as ElementTree
 
@@ -228,6 +229,32 @@ class Life(FunctionalCase):
         done = self.order(server, "verify", check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"{victim} is not there", done.stdout)
+
+    def test_a_backup_of_a_dead_node_holds_what_had_no_place_yet(self):
+        """What was acknowledged and lies in staging/ when a node is killed goes into a backup that is made before its next
+        start, and has its place where that backup is started."""
+        server = self.start_node()
+        uid = self.send(server, 1)
+        server.wait_study(uid, {"reported"})
+        stored = [name for name in server.data_files() if name.startswith("images/")]
+        server.stop()
+        # As kill -9 between the answer and the placing leaves it: the same bytes, still under the name of their arrival.
+        with tempfile.TemporaryDirectory() as kept:
+            for name in stored:
+                shutil.copy2(os.path.join(server.data, name), os.path.join(kept, os.path.basename(name)))
+            shutil.rmtree(server.data)
+            server.start()
+            server.kill()
+            for number, name in enumerate(sorted(os.listdir(kept))):
+                shutil.copy2(os.path.join(kept, name), os.path.join(server.data, "staging", f"in-{number + 1}.part"))
+        copy = os.path.join(self.folder, "copy")
+        self.order(server, "backup", copy)
+        shutil.rmtree(server.data)
+        shutil.copytree(copy, server.data)
+        server.start()
+        wait_for("the images to be known", lambda: (server.study(uid) or {}).get("state") == "reported", 60)
+        self.assertEqual(sorted(name for name in server.data_files() if name.startswith("images/")), stored)
+        self.assertEqual(server.staged(), [])
 
     def test_a_damaged_index_is_made_anew(self):
         """Found at start, set aside, made anew from images and results: the same report, and only it."""
