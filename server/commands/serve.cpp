@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <iostream>
+#include <malloc.h>
 #include <signal.h>
 #include <thread>
 #include <time.h>
@@ -29,7 +30,12 @@ int NextSignal(const sigset_t& signals, std::chrono::milliseconds time) {
   return signal > 0 ? signal : 0;
 }
 
+/// Every association has its thread, and by default glibc's allocator keeps a heap for each of many threads, of which
+/// little goes back: 800 small studies left 110 MiB, with two heaps 78 MiB.
+void KeepHeapsFew() { mallopt(M_ARENA_MAX, 2); }
+
 int Serve(const std::string& config) {
+  KeepHeapsFew();
   // Blocked before the first thread starts, so that all of them inherit it and only this one takes signals.
   const sigset_t signals = NodeSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);

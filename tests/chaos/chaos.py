@@ -23,6 +23,7 @@ from pushers import Pushers  # noqa: E402
 
 WITHOUT_KILLS = 0.15  # share of the time in which one process lives through all the other faults
 LONGEST_PUSH = 330  # s: a sender's own deadlines are over by then
+CALM_AT_MOST = 240
 FOR_COMPARISON = 600  # fewer studies in all: too few to compare memory, which then is only shown
 
 
@@ -32,7 +33,8 @@ class Run:
     def __init__(self, arguments, folder, disk):
         self.arguments = arguments
         self.total = arguments.studies or max(12, int(arguments.seconds * 1.2))
-        self.calm = min(60, max(3, self.total // 20))
+        # Many, so that the index's own caches are full when memory is looked at first.
+        self.calm = min(CALM_AT_MOST, max(3, self.total // (20 if self.total < FOR_COMPARISON else 6)))
         self.hospital = Hospital(folder, random.Random(f"{arguments.seed}-proxies"), disk)
         self.pushers = Pushers(self.hospital, arguments.seed, folder, arguments.pushers)
         self.breaker = Breaker(self.hospital, arguments.seed)
