@@ -62,8 +62,9 @@ std::vector<CertificateInfo> ReadAll(const std::filesystem::path& file, const st
   return found;
 }
 
-SSL_CTX* Make(const SSL_METHOD* method, const TlsSettings& settings) {
-  SSL_CTX* context = SSL_CTX_new(method);
+SslContext Make(const SSL_METHOD* method, const TlsSettings& settings) {
+  SslContext owner(SSL_CTX_new(method));
+  SSL_CTX* const context = owner.get();
   if (!context) throw Error(ErrorCode::kInternal, "OpenSSL cannot make a TLS context");
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION);
@@ -94,24 +95,19 @@ SSL_CTX* Make(const SSL_METHOD* method, const TlsSettings& settings) {
     // A peer's own certificate may be trusted by itself, without the authority that signed it.
     X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
   }
-  return context;
+  return owner;
 }
 
 }  // namespace
-
-TlsContext::Impl::~Impl() {
-  SSL_CTX_free(server);
-  SSL_CTX_free(client);
-}
 
 TlsContext::TlsContext(const TlsSettings& settings) : impl_(std::make_unique<Impl>()) {
   impl_->server = Make(TLS_server_method(), settings);
   impl_->client = Make(TLS_client_method(), settings);
   if (settings.client_certificates != "none") {
-    SSL_CTX_set_verify(impl_->server, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-    SSL_CTX_set_client_CA_list(impl_->server, SSL_load_client_CA_file(settings.ca.c_str()));
+    SSL_CTX_set_verify(impl_->server.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    SSL_CTX_set_client_CA_list(impl_->server.get(), SSL_load_client_CA_file(settings.ca.c_str()));
   }
-  SSL_CTX_set_verify(impl_->client, SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_verify(impl_->client.get(), SSL_VERIFY_PEER, nullptr);
   impl_->key = settings.key;
   impl_->has_ca = !settings.ca.empty();
   certificates_ = ReadAll(settings.certificate, "own");

@@ -90,7 +90,7 @@ std::vector<std::string> NamesOf(X509* certificate) {
 TlsStream::TlsStream(const TlsContext& context, bool as_server, Raw raw)
     : raw_(std::move(raw)),
       as_server_(as_server),
-      ssl_(SSL_new(as_server ? context.Inner().server : context.Inner().client)) {
+      ssl_(SSL_new(as_server ? context.Inner().server.get() : context.Inner().client.get())) {
   BIO* bio = BIO_new(Method());
   if (!ssl_ || !bio) {
     BIO_free(bio);

@@ -11,13 +11,13 @@
 
 namespace glionode::dicom {
 
+struct SslContextCloser {
+  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+};
+using SslContext = std::unique_ptr<SSL_CTX, SslContextCloser>;
+
 struct TlsContext::Impl {
-  Impl() = default;
-  ~Impl();
-  Impl(const Impl&) = delete;
-  Impl& operator=(const Impl&) = delete;
-  SSL_CTX* server = nullptr;
-  SSL_CTX* client = nullptr;
+  SslContext server, client;
   std::filesystem::path key;
   bool has_ca = false;
 };
