@@ -299,7 +299,7 @@ TEST(ConformanceStatement, SecurityProfile) {
   settings.certificate = settings.ca = base + ".crt";
   settings.key = base + ".key";
   const TlsContext context(settings);
-  for (SSL_CTX* made : {context.Inner().server, context.Inner().client}) {
+  for (SSL_CTX* made : {context.Inner().server.get(), context.Inner().client.get()}) {
     built = {"TLSv1.2", "TLSv1.3"};
     EXPECT_EQ(SSL_CTX_get_min_proto_version(made), TLS1_2_VERSION);
     EXPECT_EQ(SSL_CTX_get_max_proto_version(made), TLS1_3_VERSION);
@@ -308,7 +308,7 @@ TEST(ConformanceStatement, SecurityProfile) {
       built.insert(SSL_CIPHER_get_name(sk_SSL_CIPHER_value(suites, i)));
     EXPECT_EQ(documented, built);
   }
-  EXPECT_NE(SSL_CTX_get_verify_mode(context.Inner().server) & SSL_VERIFY_FAIL_IF_NO_PEER_CERT, 0)
+  EXPECT_NE(SSL_CTX_get_verify_mode(context.Inner().server.get()) & SSL_VERIFY_FAIL_IF_NO_PEER_CERT, 0)
       << "mutual by default";
 }
 
