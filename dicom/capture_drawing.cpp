@@ -125,9 +125,29 @@ void Canvas::Text(double x, double y, const std::string& text, const TextStyle& 
 
 void Canvas::FittedText(double x, double y, double width, const std::string& text, TextStyle style, Align align) {
   while (style.size > 18 && TextWidth(text, style) > width) style.size -= 1;
-  std::string shown = text;
-  while (shown.size() > 4 && TextWidth(shown, style) > width) shown = shown.substr(0, shown.size() - 4) + "...";
-  Text(x, y, shown, style, align);
+  Text(x, y, TextWidth(text, style) > width ? Shortened(width, text, style) : text, style, align);
+}
+
+std::size_t Canvas::FittingBytes(double width, const std::string& text, const TextStyle& style) {
+  // In UTF-8, bytes of the form 10xxxxxx go on with a character: a cut there would be no text any more.
+  const auto cut_at = [&](std::size_t bytes) {
+    while (bytes < text.size() && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80) ++bytes;
+    return std::min(bytes, text.size());
+  };
+  std::size_t fits = cut_at(1), step = 16;
+  // Doubling, then halving: a text of any length costs what one line of it costs.
+  while (fits + step < text.size() && TextWidth(text.substr(0, cut_at(fits + step)), style) <= width) {
+    fits = cut_at(fits + step);
+    step *= 2;
+  }
+  for (; step > 0; step /= 2)
+    while (cut_at(fits + step) > fits && TextWidth(text.substr(0, cut_at(fits + step)), style) <= width)
+      fits = cut_at(fits + step);
+  return fits;
+}
+
+std::string Canvas::Shortened(double width, const std::string& text, const TextStyle& style) {
+  return text.substr(0, FittingBytes(width - TextWidth("...", style), text, style)) + "...";
 }
 
 std::vector<std::string> Canvas::Lines(double width, const std::string& text, const TextStyle& style) {
@@ -142,12 +162,10 @@ std::vector<std::string> Canvas::Lines(double width, const std::string& text, co
   }
   std::string line;
   for (std::string word : words) {
-    while (TextWidth(word, style) > width && word.size() > 1) {  // a word longer than a line is cut where it must be
-      std::size_t fits = word.size();
-      while (fits > 1 && TextWidth(word.substr(0, fits), style) > width) --fits;
+    // A word longer than a line is cut where it must be.
+    for (std::size_t fits; (fits = FittingBytes(width, word, style)) < word.size(); word = word.substr(fits)) {
       if (!line.empty()) lines.push_back(line), line.clear();
       lines.push_back(word.substr(0, fits));
-      word = word.substr(fits);
     }
     const std::string longer = line.empty() ? word : line + " " + word;
     if (!line.empty() && TextWidth(longer, style) > width) {
@@ -170,11 +188,7 @@ double Canvas::Paragraph(double x, double y, double width, const std::string& te
   std::vector<std::string> lines = Lines(width, text, style);
   if (static_cast<int>(lines.size()) > max_lines) {
     lines.resize(static_cast<std::size_t>(max_lines));
-    if (!lines.empty()) {
-      std::string& last = lines.back();
-      while (!last.empty() && TextWidth(last + "...", style) > width) last.pop_back();
-      last += "...";
-    }
+    if (!lines.empty()) lines.back() = Shortened(width, lines.back(), style);
   }
   for (const std::string& line : lines) {
     Text(x, y, line, style);

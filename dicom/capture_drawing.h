@@ -61,7 +61,7 @@ class Canvas {
   /// One line; `y` is the base line. Outlined letters are readable on any picture.
   void Text(double x, double y, const std::string& text, const TextStyle& style, Align align = Align::kLeft,
             bool outlined = false);
-  /// One line that shrinks, then is cut, to fit `width`.
+  /// One line that shrinks, then is cut, to fit `width`. All text is UTF-8.
   void FittedText(double x, double y, double width, const std::string& text, TextStyle style,
                   Align align = Align::kLeft);
   /// Breaks at spaces; at most `max_lines`, the last one ending in "..." if there is more. Returns the base line that
@@ -80,6 +80,9 @@ class Canvas {
   void SetColor(Color color, double alpha = 1);
   void SetFont(const TextStyle& style);
   std::vector<std::string> Lines(double width, const std::string& text, const TextStyle& style);
+  /// Bytes of the longest beginning of `text` (UTF-8, cut between characters) that fits, at least one character.
+  std::size_t FittingBytes(double width, const std::string& text, const TextStyle& style);
+  std::string Shortened(double width, const std::string& text, const TextStyle& style);  ///< and "..." behind it
 
   int width_, height_;
   Surface surface_;

@@ -1,4 +1,5 @@
 #include "config/error.h"
+#include "dicom/capture_drawing.h"
 #include "dicom/capture_picture.h"
 #include "results_fixture.h"
 
@@ -154,6 +155,23 @@ TEST_F(CapturesTest, OddViewsAreDrawnWithoutFailing) {
   for (int i = 0; i < 30; ++i)
     refused.reasons.push_back({ReasonCode::kGeometry, "One more reason that is quite long."});
   EXPECT_EQ(Write(refused, {}, "refused").size(), 1u);
+}
+
+// Cairo draws nothing more once it was given half of a character; measuring every prefix of a word takes minutes.
+TEST(CanvasTest, WordsOfAnyLengthAreCutBetweenCharacters) {
+  std::string word;
+  for (int i = 0; i < 20000; ++i) word += "\xC3\xBC";  // u with diaeresis
+  const TextStyle style{20};
+  Canvas canvas(400, 200);
+  const double letter = canvas.TextWidth("\xC3\xBC", style);
+  const int a_line = static_cast<int>(300 / letter);
+  EXPECT_NEAR(canvas.LineCount(300, word, style), 20000 / a_line, 20000 / a_line * 0.1);
+  canvas.Paragraph(0, 20, 300, word, style, 3);
+  canvas.FittedText(0, 150, 300, word, style);
+  const auto before = canvas.Rgb();
+  canvas.Text(0, 190, "more", style);
+  EXPECT_NE(canvas.Rgb(), before) << "the canvas is broken";
+  EXPECT_EQ(canvas.LineCount(1, "abc", style), 3);  // a character a line, where none fits
 }
 
 TEST(CapturePictureTest, WindowPutsAirToBlackAndBrainToMidGrey) {
