@@ -1,79 +1,48 @@
 """A TCP proxy that understands DICOM's PDUs (PS3.8 9.3), so that it can break them where it hurts."""
 
-import socket
 import struct
-import threading
 import time
+
+from tcp_proxy import TcpProxy
 
 STATUS = b"\x00\x00\x00\x09\x02\x00\x00\x00"  # (0000,0900) Status, two bytes, as every command set encodes it
 STORE_ANSWER = b"\x00\x00\x00\x01\x02\x00\x00\x00\x01\x80"  # (0000,0100) Command Field, C-STORE-RSP
 
 
-class PduProxy:
+class PduProxy(TcpProxy):
     """`mode` may be changed at any time: pass, delay (each PDU waits), cut (connections end after a few PDUs), corrupt (a
     PDU's header becomes rubbish), refuse (nobody takes the connection), or a number: the status that a Success of the
     server becomes on its way back."""
 
     def __init__(self, target_port, rng):
-        self.target_port, self.rng = target_port, rng
+        self.rng = rng
         self.mode = "pass"
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
+        super().__init__(target_port)
 
-    def close(self):
-        self.listener.close()
+    def takes(self):
+        return self.mode != "refuse"
 
-    def _serve(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            try:
-                if self.mode == "refuse":
-                    raise OSError
-                server = socket.create_connection(("127.0.0.1", self.target_port), 10)
-                server.settimeout(None)
-            except OSError:
-                client.close()
-                continue
-            for end in (client, server):
-                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=self._pump, args=(client, server, True), daemon=True).start()
-            threading.Thread(target=self._pump, args=(server, client, False), daemon=True).start()
-
-    def _pump(self, source, target, to_server):
+    def relay(self, source, target, to_server):
         left = self.rng.randrange(2, 30)
-        try:
-            while True:
-                head = self._exactly(source, 6)
-                if head is None:
-                    break
-                body = self._exactly(source, struct.unpack(">I", head[2:])[0])
-                if body is None:
-                    break
-                mode = self.mode
-                left -= 1
-                if mode == "delay":
-                    time.sleep(self.rng.uniform(0.01, 0.15))
-                elif mode == "cut" and left <= 0:
-                    target.sendall((head + body)[:len(body) // 2])
-                    break
-                elif mode == "corrupt" and to_server and left <= 0:
-                    head = bytes(self.rng.randrange(0x20, 0x7F) for _ in range(6))
-                elif isinstance(mode, int) and not to_server:
-                    body = self._other_status(body, mode)
-                target.sendall(head + body)
-        except OSError:
-            pass
-        finally:
-            for end in (source, target):
-                try:
-                    end.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
-                end.close()
+        while True:
+            head = self._exactly(source, 6)
+            if head is None:
+                return
+            body = self._exactly(source, struct.unpack(">I", head[2:])[0])
+            if body is None:
+                return
+            mode = self.mode
+            left -= 1
+            if mode == "delay":
+                time.sleep(self.rng.uniform(0.01, 0.15))
+            elif mode == "cut" and left <= 0:
+                target.sendall((head + body)[:len(body) // 2])
+                return
+            elif mode == "corrupt" and to_server and left <= 0:
+                head = bytes(self.rng.randrange(0x20, 0x7F) for _ in range(6))
+            elif isinstance(mode, int) and not to_server:
+                body = self._other_status(body, mode)
+            target.sendall(head + body)
 
     @staticmethod
     def _exactly(source, size):

@@ -3,11 +3,11 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 import threading
 
 from processes import TIME_FACTOR, Failure
+from tcp_proxy import TcpProxy
 
 TEST_DATA = os.environ.get("GLIONODE_TEST_DATA") or os.path.join(
     os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))), "shared", "data")
@@ -114,55 +114,27 @@ def store(port, files, calling="HOSPITAL", called="GLIONODE", timeout=120):
     return Sending(done, [str(file) for file in files])
 
 
-class CuttingProxy:
+class CuttingProxy(TcpProxy):
     """A TCP proxy that lets `cut_after` bytes through to the server, then calls `at_cut` and closes both ends."""
 
     def __init__(self, target_port, cut_after, at_cut=None):
-        self.target_port, self.cut_after, self.at_cut = target_port, cut_after, at_cut
+        self.cut_after, self.at_cut = cut_after, at_cut
         self.passed = 0
         self.cut = threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
+        super().__init__(target_port)
 
-    def _serve(self):
+    def relay(self, source, target, to_server):
         while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
+            data = source.recv(16384)
+            if not data:
                 return
-            try:
-                server = socket.create_connection(("127.0.0.1", self.target_port), 10)
-            except OSError:
-                client.close()
-                continue
-            threading.Thread(target=self._pump, args=(server, client, False), daemon=True).start()
-            threading.Thread(target=self._pump, args=(client, server, True), daemon=True).start()
-
-    def _pump(self, source, target, counted):
-        try:
-            while True:
-                data = source.recv(16384)
-                if not data:
-                    break
-                if counted and not self.cut.is_set():
-                    room = self.cut_after - self.passed
-                    self.passed += len(data)
-                    if self.passed >= self.cut_after:
-                        target.sendall(data[:max(0, room)])
-                        self.cut.set()
-                        if self.at_cut:
-                            self.at_cut()
-                        break
-                target.sendall(data)
-        except OSError:
-            pass
-        finally:
-            for end in (source, target):
-                try:
-                    end.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
-
-    def close(self):
-        self.listener.close()
+            if to_server and not self.cut.is_set():
+                room = self.cut_after - self.passed
+                self.passed += len(data)
+                if self.passed >= self.cut_after:
+                    target.sendall(data[:max(0, room)])
+                    self.cut.set()
+                    if self.at_cut:
+                        self.at_cut()
+                    return
+            target.sendall(data)

@@ -53,7 +53,8 @@ class Node:
             "log": {"level": "debug"},
             "dicom": {"bind": "127.0.0.1", "port": 0},
             "study": {"quiet_seconds": 1, "incomplete_wait_seconds": 3, "max_wait_seconds": 120},
-            "model": {"bundle": bundle, "device": "cpu"},
+            # ThreadSanitizer's own tables are memory of the worker, too.
+            "model": {"bundle": bundle, "device": "cpu", **({"memory_limit_mib": 0} if "TSAN_OPTIONS" in os.environ else {})},
             "admin": {"bind": "127.0.0.1", "port": 0},
             "storage": {"min_free_gib": 0.01}}
         for section, keys in (sections or {}).items():
