@@ -59,9 +59,11 @@ std::string SelectionKey(const StudyInputs& inputs, const std::map<std::string, 
     add(ToText(role));
     add(input.series_uid);
     std::vector<std::string> lines;
-    for (const auto& instance : input.instances) {
-      const auto digest = digests.find(instance.sop_instance_uid);
-      lines.push_back(instance.sop_instance_uid + " " + (digest == digests.end() ? "-" : digest->second.pixel_digest));
+    for (std::size_t i = 0; i < input.instances.size(); ++i) {
+      const std::string& uid = input.instances[i].sop_instance_uid;
+      const auto digest = digests.find(uid);
+      lines.push_back(uid + " " +
+                      (digest == digests.end() ? "file " + input.files.at(i) : digest->second.pixel_digest));
     }
     std::sort(lines.begin(), lines.end());
     for (const std::string& line : lines) add(line);

@@ -219,7 +219,7 @@ bool StudyWatcher::Start(const storage::StudyRecord& study, Watched& watched, co
   // Once more, as for a job: a worker that broke by chance must not make the same images look like others.
   if (digests.end != WorkerEnd::kCancelled && broke()) digests = parts_.run_worker(request);
   if (digests.end == WorkerEnd::kCancelled) return false;
-  // One that breaks on these images breaks in the job too, and is counted there; the key then rests on UIDs alone.
+  // One that breaks on these images breaks in the job too, and is counted there; the key then rests on the files.
   if (broke()) digests.answer.digests.clear();
   inputs.selection_key = SelectionKey(inputs, digests.answer.digests);
   if (SameAsBefore(study, inputs)) return false;

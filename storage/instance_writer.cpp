@@ -7,8 +7,8 @@ namespace glionode::storage {
 namespace {
 
 const char kLookup[] =
-    "SELECT id, version, current, sha256, file, study_uid, kind, removed_at FROM instances WHERE sop_instance_uid = "
-    ":uid";
+    "SELECT id, version, current, sha256, file, study_uid, kind, removed_at, received_at FROM instances "
+    "WHERE sop_instance_uid = :uid";
 
 const char kInsert[] =
     "INSERT INTO instances (sop_instance_uid, version, current, kind, study_uid, series_uid, sop_class_uid, "
@@ -46,11 +46,13 @@ const char kTouchLoser[] =
 
 }  // namespace
 
-InstanceWriter::InstanceWriter(soci::session& session)
+InstanceWriter::InstanceWriter(soci::session& session, Origin origin)
     : session_(session),
+      origin_(origin),
       lookup_((session.prepare << kLookup, soci::into(found_id_), soci::into(found_version_),
                soci::into(found_current_), soci::into(found_sha256_), soci::into(found_file_), soci::into(found_study_),
-               soci::into(found_kind_), soci::into(found_removed_), soci::use(instance_.sop_instance_uid))),
+               soci::into(found_kind_), soci::into(found_removed_), soci::into(found_received_at_),
+               soci::use(instance_.sop_instance_uid))),
       insert_((session.prepare << kInsert, soci::use(instance_.sop_instance_uid), soci::use(version_),
                soci::use(current_), soci::use(kind_), soci::use(instance_.study_uid), soci::use(instance_.series_uid),
                soci::use(instance_.sop_class_uid), soci::use(instance_.transfer_syntax_uid), soci::use(instance_.file),
@@ -70,6 +72,7 @@ InstanceWriter::Known InstanceWriter::Lookup() {
     known.file_known = known.file_known || (found_file_ == instance_.file && found_removed_ == 0);
     if (found_current_ == 0) continue;
     known.current_id = found_id_;
+    known.current_received_at = found_received_at_;
     known.current_sha256 = found_sha256_;
     known.current_file = found_file_;
     known.current_study = found_study_;
@@ -77,6 +80,15 @@ InstanceWriter::Known InstanceWriter::Lookup() {
     known.current_is_candidate = found_kind_ == ToText(InstanceKind::kCandidate);
   }
   return known;
+}
+
+/// The sweep may find an older file after a newer one has its row. What a sender has just brought is the newest. The
+/// file store numbers files in their order, but fills gaps: a number alone may belong to a correction that took the
+/// place of a copy that was removed.
+bool InstanceWriter::IsOlder(const Known& known) const {
+  const auto& uid = instance_.sop_instance_uid;
+  return origin_ == Origin::kFound && received_at_ <= known.current_received_at &&
+         NumberInFileName(instance_.file, uid) < NumberInFileName(known.current_file, uid);
 }
 
 void InstanceWriter::Insert(long long version, bool current) {
@@ -116,9 +128,7 @@ AddResult InstanceWriter::Add(const InstanceRecord& instance) {
     return AddResult::kRestored;
   }
   if (known.file_known || (known.current_sha256 == instance.sha256 && same_study)) return AddResult::kDuplicate;
-  // The sweep may find an older file after a newer one has its row: the file store numbers them in their order.
-  const auto& uid = instance.sop_instance_uid;
-  if (same_study && NumberInFileName(instance.file, uid) < NumberInFileName(known.current_file, uid)) {
+  if (same_study && IsOlder(known)) {
     Insert(known.newest_version + 1, false);
     return AddResult::kSuperseded;
   }

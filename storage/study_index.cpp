@@ -98,7 +98,7 @@ std::vector<AddResult> StudyIndex::AddAll(const std::vector<InstanceRecord>& ins
   if (instances.empty()) return results;
   results.reserve(instances.size());
   database_.Write([&](soci::session& session) {
-    InstanceWriter writer(session);
+    InstanceWriter writer(session, InstanceWriter::Origin::kFound);
     for (const InstanceRecord& instance : instances) results.push_back(writer.Add(instance));
   });
   return results;
@@ -108,7 +108,7 @@ std::vector<AddResult> StudyIndex::AddReceived(const std::vector<InstanceRecord>
   std::vector<AddResult> results;
   if (instances.empty()) return results;
   database_.WriteSoon([&](soci::session& session) {
-    InstanceWriter writer(session);
+    InstanceWriter writer(session, InstanceWriter::Origin::kReceived);
     for (const InstanceRecord& instance : instances) results.push_back(writer.Add(instance));
   });
   return results;

@@ -51,11 +51,11 @@ class StudyIndex {
   /// version. After kDuplicate with a file of its own, the file is of no use if HasFile says no
   /// (FileStore::RemoveInstance).
   AddResult Add(const InstanceRecord& instance);
-  /// Many at once, in one transaction (the sweep, group commits): all or, if it throws, none. In order; later ones of
-  /// one UID are newer.
+  /// Many files that were found without a row, at once, in one transaction: all or, if it throws, none. One that came
+  /// before the current version, by time and number, is kSuperseded.
   std::vector<AddResult> AddAll(const std::vector<InstanceRecord>& instances);
-  /// AddAll for instances whose files are durable: the rows need not be, the sweep makes them again
-  /// (Database::WriteSoon).
+  /// What senders have just brought, in order; later ones of one UID are newer, all are newer than what is there. Their
+  /// files are durable: the rows need not be, the sweep makes them again (Database::WriteSoon).
   std::vector<AddResult> AddReceived(const std::vector<InstanceRecord>& instances);
 
   std::optional<StudyRecord> Find(const std::string& study_uid) const;

@@ -159,6 +159,48 @@ TEST_F(IngestTest, AResendBeforeTheSweepLeavesOneCopy) {
   EXPECT_EQ(index_->Find(StudyUid())->changes, 1);
 }
 
+/// One image whose first copy, number 0, was removed by the sweep: a crash came before its row, and a resend was
+/// faster.
+class FreeNumberTest : public IngestTest {
+ protected:
+  FreeNumberTest() {
+    const auto file = MakeStudy({.roles = {"t1"}, .slices = 1}).at("t1")[0];
+    header_ = dicom::ReadHeader(file);
+    first_ = Commit(file);
+    Reopen();
+    Push(file);
+    ingest_->SweepUnindexed();
+    EXPECT_FALSE(fs::exists(files_->Root() / first_)) << "else there is no gap";
+    corrected_ = MakeStudy({.roles = {"t1"}, .slices = 1, .content = "b"}).at("t1")[0];
+  }
+  std::string Commit(const fs::path& file) {
+    const fs::path staged = files_->StagingDir() / "x";
+    fs::copy_file(file, staged);
+    return files_->CommitInstance(staged, header_.study_uid, header_.sop_instance_uid);
+  }
+  void ExpectCorrected() {
+    ASSERT_EQ(index_->Candidates(StudyUid()).size(), 1u);
+    EXPECT_EQ(index_->Candidates(StudyUid())[0].file, first_) << "it fills the gap";
+    EXPECT_EQ(index_->Candidates(StudyUid())[0].sha256, dicom::DatasetSha256(corrected_));
+    EXPECT_EQ(index_->Find(StudyUid())->changes, 2);
+  }
+  dicom::InstanceHeader header_;
+  std::string first_;
+  fs::path corrected_;
+};
+
+TEST_F(FreeNumberTest, ACorrectionIsTheNewest) {
+  Push(corrected_);
+  ExpectCorrected();
+}
+
+TEST_F(FreeNumberTest, ACorrectionWithoutARowIsTheNewest) {
+  Commit(corrected_);
+  Reopen();
+  EXPECT_EQ(ingest_->SweepUnindexed(), 1);
+  ExpectCorrected();
+}
+
 TEST_F(IngestTest, ASweepCanBeBrokenOff) {
   const auto file = MakeStudy({.roles = {"t1"}, .slices = 1}).at("t1")[0];
   const auto header = dicom::ReadHeader(file);

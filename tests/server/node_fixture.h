@@ -76,7 +76,7 @@ class NodeTest : public ::testing::Test {
   std::unique_ptr<storage::Peers> peers_;
   std::unique_ptr<storage::Releases> releases_;
   std::unique_ptr<Ingest> ingest_;
-  bool break_next_digest_ = false;  ///< the worker dies at the next digest step, once
+  int breaking_digests_ = 0;  ///< the worker dies at so many of the next digest steps
   std::uint64_t association_ = 1;
 };
 

@@ -330,10 +330,23 @@ TEST_F(WatcherTest, AWorkerThatBreaksByChanceOpensNoRevision) {
   PushStudy({.roles = {"flair"}});
   watcher->Tick(Bundle());
   clock_.Advance(61);
-  break_next_digest_ = true;
+  breaking_digests_ = 1;
   EXPECT_EQ(watcher->Tick(Bundle()), 0);
-  EXPECT_FALSE(break_next_digest_);
+  EXPECT_EQ(breaking_digests_, 0);
   EXPECT_EQ(index_->Find(StudyUid())->state, StudyState::kReported);
+}
+
+TEST_F(WatcherTest, ACorrectionIsSeenAlsoWhereTheWorkerBreaks) {
+  breaking_digests_ = 2;
+  auto watcher = MakeWatcher(Times());
+  MakeReport(*watcher);
+  ASSERT_EQ(breaking_digests_, 0);
+  PushStudy({.roles = {"t2"}, .content = "b"});
+  breaking_digests_ = 2;
+  watcher->Tick(Bundle());
+  clock_.Advance(61);
+  EXPECT_EQ(watcher->Tick(Bundle()), 1);
+  EXPECT_EQ(breaking_digests_, 0);
 }
 
 TEST_F(WatcherTest, ChangedInputOfAReportedStudyOpensTheNextRevision) {

@@ -74,6 +74,8 @@ TEST(SelectionKey, DependsOnPixelsAndPatientButNotOnOrderOrFileNames) {
   turned.inputs[Role::kT1].files = {"other", "names"};
   EXPECT_EQ(SelectionKey(turned, digests), key);
   EXPECT_NE(SelectionKey(inputs, {{"1.1.1", {"z", false}}, {"1.1.2", {"y", false}}}), key);
+  // Where no digest could be made, the files stand for the pixels: a correction is another file.
+  EXPECT_NE(SelectionKey(turned, {}), SelectionKey(inputs, {}));
   StudyInputs other = inputs;
   other.identity = "P2";
   EXPECT_NE(SelectionKey(other, digests), key);
