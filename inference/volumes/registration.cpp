@@ -19,8 +19,8 @@ using Optimizer = itk::RegularStepGradientDescentOptimizerv4<double>;
 using Transform = itk::Euler3DTransform<double>;
 
 /// In-plane resolution of the two levels, mm; slices are used as they are. The step shrinks by `relaxation` whenever
-/// the gradient turns round. The metric of two series of one head is a narrow valley, in which it turns round often: at
-/// 0.6, one 3D phantom in 170 came to rest 2 to 14 mm off; at these values none of 340.
+/// the gradient turns round. The metric of two series of one head is a narrow valley, in which it turns round often. Of
+/// 680 registrations of drawn phantoms, 2 came to rest 2 and 8 mm off at 0.6; at these values none is off by 0.4 mm.
 struct Level {
   double resolution_mm;
   std::size_t samples;

@@ -3,6 +3,7 @@
 import os
 
 MOST = 1.05  # times what it was before
+INDEX = "index.sqlite"  # its readers are opened when they are needed, a few at the most, and stay
 SLACK_DESCRIPTORS = 2  # a connection that is just ending
 
 
@@ -13,7 +14,14 @@ class Footprint:
         self.pid, self.studies = process.pid, studies
         with open(f"/proc/{process.pid}/status", encoding="ascii") as status:
             self.mib = next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmRSS"))
-        self.descriptors = len(os.listdir(f"/proc/{process.pid}/fd"))
+        self.descriptors = sum(not name.startswith(INDEX) for name in map(os.path.basename, self._open_files()))
+
+    def _open_files(self):
+        for number in os.listdir(f"/proc/{self.pid}/fd"):
+            try:
+                yield os.readlink(f"/proc/{self.pid}/fd/{number}")
+            except FileNotFoundError:
+                pass  # closed meanwhile
 
     def __str__(self):
         return f"{self.mib:.1f} MiB, {self.descriptors} descriptors after {self.studies} studies"
