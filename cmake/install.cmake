@@ -18,10 +18,12 @@ install(FILES ${PROJECT_BINARY_DIR}/glionode.service DESTINATION lib/systemd/sys
 find_package(Python3 COMPONENTS Interpreter)
 find_program(DPKG_QUERY dpkg-query)
 if(Python3_FOUND AND DPKG_QUERY)
-  # The exact versions that this build was linked with.
-  add_custom_target(glionode_sbom ALL BYPRODUCTS ${PROJECT_BINARY_DIR}/glionode.cdx.json
+  # The exact versions that this build was linked with. With the program: `./run build` builds nothing else, and an
+  # installation without this list would end half-way.
+  add_custom_target(glionode_sbom BYPRODUCTS ${PROJECT_BINARY_DIR}/glionode.cdx.json
     COMMAND ${Python3_EXECUTABLE} -B ${PROJECT_SOURCE_DIR}/packaging/make_sbom.py --json ${PROJECT_BINARY_DIR}/glionode.cdx.json
     VERBATIM)
+  add_dependencies(glionode glionode_sbom)
   install(FILES ${PROJECT_BINARY_DIR}/glionode.cdx.json DESTINATION ${CMAKE_INSTALL_DOCDIR})
 endif()
 install(FILES packaging/glionode.sysusers RENAME glionode.conf DESTINATION lib/sysusers.d)
