@@ -3,6 +3,7 @@
 #include "config/error.h"
 #include "config/sha256.h"
 #include "dicom/jpeg2000.h"
+#include "dicom/jpeg_markers.h"
 
 #include <dcmtk/dcmdata/dcpixel.h>
 #include <dcmtk/dcmdata/dcpixseq.h>
@@ -78,6 +79,9 @@ class FrameSource {
     if (is_jpeg2000_) {
       CollectFragments();
     } else if (syntax_.isEncapsulated()) {
+      if (xfer == EXS_JPEGProcess1 || xfer == EXS_JPEGProcess2_4 || xfer == EXS_JPEGProcess14 ||
+          xfer == EXS_JPEGProcess14SV1)
+        CheckJpegHeaders();
       buffer_.resize(bytes_ + bytes_ % 2);  // DCMTK's decoders write whole 16-bit words
     } else {
       const std::size_t expected = bytes_ * static_cast<std::size_t>(header.frames);
@@ -121,6 +125,23 @@ class FrameSource {
   }
 
  private:
+  /// A fragment that begins a code stream has a header that DCMTK comes to the end of.
+  void CheckJpegHeaders() {
+    DcmPixelSequence* sequence = nullptr;
+    if (pixels_->getEncapsulatedRepresentation(syntax_.getXfer(), nullptr, sequence).bad() || sequence == nullptr)
+      Fail(file_, "Pixel Data has no code stream");
+    for (unsigned long index = 1; index < sequence->card(); ++index) {
+      DcmPixelItem* fragment = nullptr;
+      Uint8* data = nullptr;
+      if (sequence->getItem(fragment, index).bad() || fragment == nullptr || fragment->getLength() == 0 ||
+          fragment->getUint8Array(data).bad() || data == nullptr)
+        Fail(file_, "a fragment cannot be read");
+      const bool begins = index == 1 || (fragment->getLength() > 1 && data[0] == 0xFF && data[1] == 0xD8);
+      if (begins && !HasJpegHeader(data, fragment->getLength()))
+        Fail(file_, "its JPEG code stream has no valid header");
+    }
+  }
+
   /// One code stream a frame: all fragments of a single frame; one fragment a frame; or by the basic offset table
   /// (PS3.5 A.4).
   void CollectFragments() {
