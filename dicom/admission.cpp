@@ -4,8 +4,8 @@
 
 #include <dcmtk/dcmdata/dcuid.h>
 
-#include <array>
 #include <iterator>
+#include <utility>
 
 namespace glionode::dicom {
 namespace {

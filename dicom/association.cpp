@@ -13,7 +13,6 @@
 #include <dcmtk/dcmnet/diutil.h>
 
 #include <algorithm>
-#include <array>
 #include <optional>
 
 namespace glionode::dicom {

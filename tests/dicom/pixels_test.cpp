@@ -1,4 +1,5 @@
 #include "config/error.h"
+#include "dicom/jpeg_markers.h"
 #include "dicom/pixel_decoder.h"
 #include "images_support.h"
 
@@ -298,6 +299,16 @@ TEST(PixelDecoder, LossyByAttributeToo) {
   MrSeries series = SmallSeries("lossy", "T1");
   series.attributes["LossyImageCompression"] = "01";
   EXPECT_TRUE(Decode(WriteMrSeries(series, folder.Path()).front()).lossy);
+}
+
+TEST(JpegMarkers, AHeaderWithAMarkerThatLeadsNowhereIsNone) {
+  const auto has_header = [](std::vector<std::uint8_t> bytes) { return HasJpegHeader(bytes.data(), bytes.size()); };
+  EXPECT_TRUE(has_header({0xFF, 0xD8, 0xFF, 0xE0, 0, 4, 1, 2, 0xFF, 0xC3, 0, 11, 8}));
+  EXPECT_TRUE(has_header({0xFF, 0xD8, 0xFF, 0xFF, 0xFF, 0xC0, 0, 11})) << "fill bytes";
+  EXPECT_FALSE(has_header({0xFF, 0xD8, 0xFF, 0x01, 0xFF, 0xC0, 0, 11})) << "DCMTK 3.6.7 never leaves TEM";
+  EXPECT_FALSE(has_header({0xFF, 0xD8, 0xFF, 0xE0, 0, 1, 0xFF, 0xC0})) << "a length that leads back";
+  EXPECT_FALSE(has_header({0xFF, 0xD8, 0x12, 0x34, 0, 4, 0, 0})) << "no marker";
+  EXPECT_FALSE(has_header({0xFF, 0xD8}));
 }
 
 }  // namespace
