@@ -8,9 +8,15 @@ endif()
 
 add_library(glionode_warnings INTERFACE)
 target_compile_options(glionode_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
-                                                   -Wcast-align -Wnull-dereference)
+                                                   -Wcast-align)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   target_compile_options(glionode_warnings INTERFACE -Wthread-safety)
+elseif(CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # GCC 12 sees an overlap in every inlined `"text" + std::string`, where there is none (GCC bug 105651), and null
+  # pointers in std::istreambuf_iterator.
+  target_compile_options(glionode_warnings INTERFACE -Wno-restrict)
+else()
+  target_compile_options(glionode_warnings INTERFACE -Wnull-dereference)
 endif()
 
 find_program(CCACHE_PROGRAM ccache)

@@ -65,11 +65,10 @@ OFCondition ReceiveOne(T_ASC_Association* association, Uint16 message_id, const 
     std::uint16_t status = STATUS_N_InvalidArgumentValue;
     result = ReceiveReport(association, id, message.msg.NEventReportRQ, report, status);
     if (result.bad()) return result;
-    if (report && report->transaction_uid != transaction_uid) {
-      report.reset();
+    if (report && report->transaction_uid == transaction_uid)
+      so_far.report.emplace(std::move(*report));
+    else if (report)
       status = STATUS_N_InvalidArgumentValue;
-    }
-    if (report) so_far.report = std::move(report);
     return AnswerReport(association, id, message.msg.NEventReportRQ, status);
   }
   if (message.CommandField != DIMSE_N_ACTION_RSP || message.msg.NActionRSP.MessageIDBeingRespondedTo != message_id)
