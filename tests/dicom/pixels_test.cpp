@@ -17,12 +17,15 @@ namespace {
 
 using namespace testing;
 
+constexpr int kColumns = 7, kRows = 40;
+
 struct Made {
   int bits_allocated = 16, bits_stored = 12;
   bool is_signed = false;
 };
 
-/// A 7 x 5 image with every corner value of its type; `expected` are the stored values.
+/// 7 columns, 5 rows with every corner value of their type, and a plain field below them: the JPEG-LS encoder of Debian's
+/// DCMTK writes behind its buffer when the coded image is longer than the plain one. `expected` are the stored values.
 std::filesystem::path WriteImage(const std::filesystem::path& folder, const Made& made, E_TransferSyntax syntax,
                                  std::vector<float>& expected) {
   DcmFileFormat object;
@@ -33,8 +36,8 @@ std::filesystem::path WriteImage(const std::filesystem::path& folder, const Made
   d.putAndInsertString(DCM_SeriesInstanceUID, "1.2.3.1");
   d.putAndInsertUint16(DCM_SamplesPerPixel, 1);
   d.putAndInsertString(DCM_PhotometricInterpretation, "MONOCHROME2");
-  d.putAndInsertUint16(DCM_Rows, 5);
-  d.putAndInsertUint16(DCM_Columns, 7);
+  d.putAndInsertUint16(DCM_Rows, kRows);
+  d.putAndInsertUint16(DCM_Columns, kColumns);
   d.putAndInsertUint16(DCM_BitsAllocated, static_cast<Uint16>(made.bits_allocated));
   d.putAndInsertUint16(DCM_BitsStored, static_cast<Uint16>(made.bits_stored));
   d.putAndInsertUint16(DCM_HighBit, static_cast<Uint16>(made.bits_stored - 1));
@@ -44,16 +47,16 @@ std::filesystem::path WriteImage(const std::filesystem::path& folder, const Made
   std::vector<Uint16> words;
   std::vector<Uint8> bytes;
   expected.clear();
-  for (int i = 0; i < 35; ++i) {
-    const int value = i == 0 ? low : i == 1 ? high : low + (i * 997) % (high - low);
+  for (int i = 0; i < kRows * kColumns; ++i) {
+    const int value = i == 0 || i >= 5 * kColumns ? low : i == 1 ? high : low + (i * 997) % (high - low);
     expected.push_back(static_cast<float>(value));
     words.push_back(static_cast<Uint16>(value & ((1 << made.bits_stored) - 1)));
     bytes.push_back(static_cast<Uint8>(value));
   }
   if (made.bits_allocated == 8)
-    d.putAndInsertUint8Array(DCM_PixelData, bytes.data(), 35);
+    d.putAndInsertUint8Array(DCM_PixelData, bytes.data(), kRows * kColumns);
   else
-    d.putAndInsertUint16Array(DCM_PixelData, words.data(), 35);
+    d.putAndInsertUint16Array(DCM_PixelData, words.data(), kRows * kColumns);
   if (DcmXfer(syntax).isEncapsulated()) {
     if (syntax == EXS_RLELossless) DcmRLEEncoderRegistration::registerCodecs();
     if (syntax == EXS_JPEGProcess14SV1) DJEncoderRegistration::registerCodecs();
