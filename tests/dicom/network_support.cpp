@@ -274,12 +274,12 @@ std::string SmallDataset(const std::string& instance, std::size_t pixel_bytes) {
 }
 
 OutgoingObject WriteObject(const std::filesystem::path& file, const std::string& instance,
-                           const std::string& sop_class) {
+                           const std::string& sop_class, std::size_t pixel_bytes) {
   const std::string meta = Element(2, 2, "UI", Uid(sop_class)) + Element(2, 3, "UI", Uid(instance)) +
                            Element(2, 0x10, "UI", Uid(kExplicit)) + Element(2, 0x12, "UI", Uid("1.2.3"));
   std::ofstream(file, std::ios::binary) << std::string(128, '\0') << "DICM"
                                         << Element(2, 0, "UL", Little(meta.size(), 4)) << meta
-                                        << SmallDataset(instance);
+                                        << SmallDataset(instance, pixel_bytes);
   return {file, sop_class, instance};
 }
 

@@ -120,7 +120,7 @@ Dataset ReadDicomFile(const std::filesystem::path& file);
 std::string SmallDataset(const std::string& instance, std::size_t pixel_bytes = 64);
 /// Writes it as a file.
 OutgoingObject WriteObject(const std::filesystem::path& file, const std::string& instance,
-                           const std::string& sop_class = kMrImage);
+                           const std::string& sop_class = kMrImage, std::size_t pixel_bytes = 64);
 
 /// Runs a command line; its exit code, and what it printed.
 int RunTool(const std::string& command, std::string* output = nullptr);

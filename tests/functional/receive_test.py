@@ -202,6 +202,20 @@ class Receive(FunctionalCase):
         server.start()
         self.assert_index_equals_files(server, sent)
 
+    def test_an_object_that_would_take_the_reserve_is_given_up_on_the_way(self):
+        """Room for it there is, but only in the reserve; what came of it goes at once, and a smaller one has its place."""
+        server = self.start_node(accept=NEVER, sections={"node": {"data_dir": os.path.join(self.small_disk(96), "data")},
+                                                         "storage": {"min_free_gib": 0.04}})
+        study = self.new_study()
+        with Caller(server.dicom_port) as caller:
+            for number, rows, expected in ((1, 6144, OUT_OF_RESOURCES), (2, 512, 0)):  # 72 and 6 MiB; 41 MiB are the reserve
+                uid = f"{study}.{number}"
+                status = caller.store(uid, mr_data_set(uid, study, study + ".0", number, rows, 6144))
+                self.assertEqual(status, expected, server.process.log_text())
+                self.assertEqual(server.staged(), [])
+            caller.release()
+        self.assertEqual(len(self.stored(server)), 1)
+
     def test_disk_below_the_reserve(self):
         self.full_disk(0.02)
 
