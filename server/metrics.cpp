@@ -113,6 +113,8 @@ std::string MetricsText(const MetricsSnapshot& snapshot) {
   out.Add(gauge, "glionode_free_bytes", "Free space of the data folder.", static_cast<double>(snapshot.free_bytes));
   out.Add(gauge, "glionode_min_free_bytes", "Below this much free space new images are refused.",
           static_cast<double>(snapshot.min_free_bytes));
+  out.Add(gauge, "glionode_index_memory_bytes", "Memory of the index: caches that grow with it, up to a bound.",
+          static_cast<double>(snapshot.index_memory_bytes));
   out.Add(gauge, "glionode_start_time_seconds", "When the node started, seconds since 1970.",
           static_cast<double>(snapshot.started_at_ms) / 1000);
   // Of several trusted ones, the one that expires first: their names are the site's own business.

@@ -23,6 +23,7 @@ struct MetricsSnapshot {
   storage::StudyCounts studies;
   std::vector<std::pair<std::string, std::int64_t>> outbox;
   std::int64_t free_bytes = 0, min_free_bytes = 0;
+  std::int64_t index_memory_bytes = 0;  ///< what SQLite holds
   ResultCounts results;
   double jobs_oldest_seconds = 0, outbox_oldest_seconds = 0;  ///< age of the oldest that waits; 0: none
   std::int64_t started_at_ms = 0;

@@ -9,6 +9,7 @@
 #include "server/rerun.h"
 #include "server/version.h"
 #include "server/withdrawal.h"
+#include "storage/database.h"
 
 #include <algorithm>
 #include <fstream>
@@ -101,6 +102,7 @@ std::string App::Metrics() const {
   now.outbox = outbox_.CountsByState();
   now.free_bytes = files_.FreeBytes();
   now.min_free_bytes = InForce().storage.MinFreeBytes();
+  now.index_memory_bytes = storage::Database::MemoryBytes();
   now.started_at_ms = started_at_;
   const auto age = [wall = clock_.Wall()](WallMs since) {
     return since > 0 && wall > since ? static_cast<double>(wall - since) / 1000 : 0.0;

@@ -176,4 +176,6 @@ int Database::SchemaVersion() const { return impl_->version; }
 
 std::uint64_t Database::Writes() const { return impl_->writes; }
 
+std::int64_t Database::MemoryBytes() { return sqlite_api::sqlite3_memory_used(); }
+
 }  // namespace glionode::storage

@@ -26,13 +26,6 @@ std::string Pragma(soci::session& session, const std::string& name) {
   return value;
 }
 
-std::vector<std::string> Names(const fs::path& folder) {
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename());
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 template <typename Work>
 ErrorCode CodeOf(const Work& work, std::string* text = nullptr) {
   try {
@@ -62,6 +55,18 @@ TEST_F(DatabaseTest, WritesThatNeedNotBeDurableChangeNothingForTheOthers) {
   EXPECT_THROW(database_->WriteSoon([](soci::session&) { throw std::runtime_error("in the middle"); }),
                std::runtime_error);
   database_->Write([](soci::session& session) { EXPECT_EQ(Pragma(session, "synchronous"), "2"); });
+}
+
+TEST_F(DatabaseTest, TheMemoryOfTheCachesIsCounted) {
+  const std::int64_t before = Database::MemoryBytes();
+  constexpr std::int64_t kRows = 4 << 20;  // bytes that the writing session keeps in its cache
+  database_->Write([](soci::session& session) {
+    session << "CREATE TABLE large (content BLOB)";
+    session << "INSERT INTO large VALUES (zeroblob(" + std::to_string(kRows) + "))";
+  });
+  EXPECT_GT(Database::MemoryBytes(), before + kRows);
+  database_.reset();
+  EXPECT_LT(Database::MemoryBytes(), before);
 }
 
 TEST_F(DatabaseTest, AWriteThatThrowsLeavesNothing) {
