@@ -21,7 +21,8 @@ from node import BINARY  # noqa: E402
 from processes import raise_on_signals  # noqa: E402
 from pushers import Pushers  # noqa: E402
 
-WITHOUT_KILLS = 0.15  # share of the time in which one process lives through all the other faults
+WITHOUT_KILLS = 0.2  # share of the time in which one process lives through all the other faults
+FIRST_FAULTS = 0.3  # of that: what faults take the first time (threads and buffers for many connections at once) is no growth
 LONGEST_PUSH = 330  # s: a sender's own deadlines are over by then
 CALM_AT_MOST = 240
 FOR_COMPARISON = 600  # fewer studies in all: too few to compare memory, which then is only shown
@@ -33,7 +34,7 @@ class Run:
     def __init__(self, arguments, folder, disk):
         self.arguments = arguments
         self.total = arguments.studies or max(12, int(arguments.seconds * 1.2))
-        # Many, so that the index's own caches are full when memory is looked at first.
+        # Many, so that memory has settled when it is looked at first.
         self.calm = min(CALM_AT_MOST, max(3, self.total // (20 if self.total < FOR_COMPARISON else 6)))
         self.hospital = Hospital(folder, random.Random(f"{arguments.seed}-proxies"), disk)
         self.pushers = Pushers(self.hospital, arguments.seed, folder, arguments.pushers)
@@ -48,11 +49,20 @@ class Run:
         self.hospital.settle({study.uid for study in self.pushers.whole()})
 
     def footprint(self, since):
-        return Footprint(self.hospital.node.process, len(self.pushers.whole()) - since)
+        return Footprint(self.hospital.node, len(self.pushers.whole()) - since)
 
     def push_calmly(self):
         self.pushers.push(self.calm)
         self.settle()
+
+    def footprint_of_a_fresh_process(self):
+        """One that was started on what there is by now, and has worked off a calm stream of studies."""
+        self.hospital.node.stop()
+        self.hospital.start_node()
+        before = len(self.pushers.whole())
+        self.stage("pushing calmly to a fresh process")
+        self.push_calmly()
+        return self.footprint(before)
 
     def push_while(self, count, seconds, kill):
         feeder = threading.Thread(target=self.pushers.push, args=(count,), daemon=True)
@@ -70,29 +80,28 @@ class Run:
         """(verdict, lines about memory and descriptors, were they good?)"""
         self.stage("pushing calmly")
         self.push_calmly()
-        first = self.footprint(0)
+        first = self.footprint_of_a_fresh_process()
         self.stage("breaking everything")
         seconds = self.arguments.seconds
-        left = self.total - 2 * self.calm
+        left = self.total - 3 * self.calm
         self.push_while(int(left * (1 - WITHOUT_KILLS)), seconds * (1 - WITHOUT_KILLS), kill=True)
         self.stage("settling")
         self.settle()
-        self.hospital.node.stop()
-        self.hospital.start_node()
         before = len(self.pushers.whole())
-        self.stage("pushing calmly to a fresh process")
-        self.push_calmly()
-        fresh = self.footprint(before)
+        fresh = self.footprint_of_a_fresh_process()
         self.stage("breaking everything but the node's process")
-        self.push_while(int(left * WITHOUT_KILLS), seconds * WITHOUT_KILLS, kill=False)
-        self.settle()
-        old = self.footprint(before)
-        same_process = old.pid == fresh.pid
+        footprints = []
+        for share in (FIRST_FAULTS, 1 - FIRST_FAULTS):
+            self.push_while(int(left * WITHOUT_KILLS * share), seconds * WITHOUT_KILLS * share, kill=False)
+            self.settle()
+            footprints.append(self.footprint(before))
+        early, late = footprints
+        same_process = late.pid == fresh.pid
         self.stage("comparing the books")
         self.hospital.node.stop()
         verdict = books.compare(self.hospital.node.data, self.pushers.book, self.pushers.studies, self.hospital.pacs)
         over_all, good = compared("fresh processes at the begin and the end of the run", first, fresh)
-        within, also_good = compared("one process through faults without kills", fresh, old)
+        within, also_good = compared("one process through faults without kills", early, late)
         if not same_process:
             within += " (it ended by itself between the two)"
         enough = self.total >= FOR_COMPARISON
