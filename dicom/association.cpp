@@ -20,11 +20,13 @@ namespace {
 
 constexpr std::string_view kArea = "receiver";
 
-// A command set has a few hundred bytes; DCMTK collects it in memory without a limit of its own. One PDU of data may be
-// read along with it.
-constexpr std::int64_t kCommandBytes = 1 << 20;
+// A command set has a few hundred bytes; DCMTK collects it in memory without a limit of its own, and parses nested sequences
+// by recursion, 750 bytes of stack for 16 of these: the stack of a thread is made for it (receiver.cpp). One PDU may be
+// read along.
+constexpr std::int64_t kCommandBytes = 192 << 10;
+static_assert(kCommandBytes > kMaxPdu + 4096);
 // A report names some hundred bytes for each of our objects, and a transaction has at most a few dozen of them.
-constexpr std::int64_t kReportBytes = 4 << 20;
+constexpr std::int64_t kReportBytes = kCommandBytes;
 constexpr int kAlertSeconds = 2;
 constexpr int kLingerSeconds = 5;
 

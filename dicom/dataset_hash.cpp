@@ -44,6 +44,7 @@ std::string DatasetSha256(const std::filesystem::path& file) {
   // (PS3.10 7.1).
   constexpr std::size_t kPrefix = 128 + 4 + 12;
   std::ifstream in(file, std::ios::binary);
+  if (!in) throw Error(ErrorCode::kInternal, file.string() + ": cannot be read");
   std::array<unsigned char, kPrefix> prefix{};
   in.read(reinterpret_cast<char*>(prefix.data()), prefix.size());
   const unsigned char group_length_tag[] = {0x02, 0x00, 0x00, 0x00, 'U', 'L', 4, 0};

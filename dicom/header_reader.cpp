@@ -3,9 +3,9 @@
 #include "config/error.h"
 #include "dicom/dataset_text.h"
 #include "dicom/frame_geometry.h"
+#include "dicom/guarded_stream.h"
 #include "dicom/uid.h"
 
-#include <dcmtk/dcmdata/dcistrmf.h>
 #include <dcmtk/dcmdata/dctk.h>
 
 #include <algorithm>
@@ -172,6 +172,47 @@ int SmallNumber(DcmItem& dataset, const DcmTagKey& tag, int otherwise) {
   return dataset.findAndGetUint16(tag, value).good() ? value : otherwise;
 }
 
+/// Bytes of pixel data by the header, decoded.
+double PixelBytes(DcmItem& dataset) {
+  return double(SmallNumber(dataset, DCM_Rows, 0)) * SmallNumber(dataset, DCM_Columns, 0) *
+         Number(dataset, DCM_NumberOfFrames).value_or(1) * SmallNumber(dataset, DCM_SamplesPerPixel, 1) *
+         SmallNumber(dataset, DCM_BitsAllocated, 0) / 8;
+}
+
+bool IsDeflated(const std::filesystem::path& file, const OFFilename& name) {
+  DcmFileFormat object;
+  object.setReadMode(ERM_metaOnly);
+  GuardedFileStream stream(name);
+  object.transferInit();
+  object.read(stream, EXS_Unknown, EGL_noChange, 4096);
+  object.transferEnd();
+  if (!stream.Fault().empty()) Fail(file, stream.Fault());
+  OFString syntax;
+  object.getMetaInfo()->findAndGetOFString(DCM_TransferSyntaxUID, syntax);
+  return DcmXfer(syntax.c_str()).getStreamCompression() != ESC_none;
+}
+
+OFCondition ReadUntil(const DcmTagKey& tag, DcmFileFormat& object, GuardedFileStream& stream) {
+  object.clear();
+  object.setReadMode(ERM_fileOnly);
+  object.transferInit();
+  const OFCondition result = object.readUntilTag(stream, EXS_Unknown, EGL_noChange, 4096, tag);
+  object.transferEnd();
+  return result;
+}
+
+/// What is inflated cannot stay on disk: the header goes into memory, the pixel data are counted and forgotten.
+void LoadDeflated(const std::filesystem::path& file, const OFFilename& name, DcmFileFormat& object, bool& has_pixels) {
+  GuardedFileStream stream(name);
+  const OFCondition head = ReadUntil(DCM_PixelData, object, stream);
+  if (!stream.Fault().empty()) Fail(file, stream.Fault());
+  if (head.bad() && head != EC_EndOfStream) Fail(file, std::string("not a readable DICOM file: ") + head.text());
+  const double expected = PixelBytes(*object.getDataset());
+  const double came = stream.Drain(expected);
+  if (came > 0 && came < expected) Fail(file, "truncated or damaged: its pixel data end early");
+  has_pixels = came > 0;
+}
+
 /// Loads everything but long values (they stay on disk). Trailing bytes after complete pixel data are tolerated: some
 /// archives pad files. `has_pixels` is set in both ways.
 void Load(const std::filesystem::path& file, DcmFileFormat& object, bool& has_pixels) {
@@ -179,25 +220,26 @@ void Load(const std::filesystem::path& file, DcmFileFormat& object, bool& has_pi
   const auto size = std::filesystem::file_size(file, error);
   if (error) Fail(file, "cannot be read: " + error.message());
   const OFFilename name(file.c_str());
-  const OFCondition all = object.loadFile(name, EXS_Unknown, EGL_noChange, 4096, ERM_fileOnly);
+  if (IsDeflated(file, name)) return LoadDeflated(file, name, object, has_pixels);
+  OFCondition all = EC_Normal;
+  {
+    GuardedFileStream stream(name);
+    all = stream.status().good() ? ReadUntil(DCM_UndefinedTagKey, object, stream) : stream.status();
+    if (!stream.Fault().empty()) Fail(file, stream.Fault());
+  }
   if (all.good()) {
     DcmElement* pixels = nullptr;
     has_pixels = object.getDataset()->findAndGetElement(DCM_PixelData, pixels).good() && pixels != nullptr &&
                  (pixels->getLengthField() > 0 || DcmXfer(object.getDataset()->getOriginalXfer()).isEncapsulated());
-    if (has_pixels || !object.getDataset()->tagExists(DCM_PixelData)) return;
     return;
   }
-  object.clear();
-  DcmInputFileStream stream(name);
-  object.transferInit();
-  const OFCondition head = object.readUntilTag(stream, EXS_Unknown, EGL_noChange, 4096, DCM_PixelData);
-  object.transferEnd();
+  GuardedFileStream stream(name);
+  const OFCondition head = ReadUntil(DCM_PixelData, object, stream);
+  if (!stream.Fault().empty()) Fail(file, stream.Fault());
   if (head.bad() && head != EC_EndOfStream) Fail(file, std::string("not a readable DICOM file: ") + all.text());
   DcmDataset& dataset = *object.getDataset();
   const DcmXfer syntax(dataset.getOriginalXfer());
-  const double expected = double(SmallNumber(dataset, DCM_Rows, 0)) * SmallNumber(dataset, DCM_Columns, 0) *
-                          Number(dataset, DCM_NumberOfFrames).value_or(1) *
-                          SmallNumber(dataset, DCM_SamplesPerPixel, 1) * SmallNumber(dataset, DCM_BitsAllocated, 0) / 8;
+  const double expected = PixelBytes(dataset);
   const double left = static_cast<double>(size) - static_cast<double>(stream.tell());
   if (syntax.isEncapsulated() || syntax.getStreamCompression() != ESC_none || expected <= 0 || left < expected)
     Fail(file, std::string("truncated or damaged: ") + all.text());

@@ -68,7 +68,8 @@ struct PeerAccess::Peer {
   std::vector<Range> ranges;
   std::vector<std::string> names;
 
-  std::mutex mutex;  // what follows
+  std::mutex looking;  // held during a look-up: who comes meanwhile waits for its answer
+  std::mutex mutex;    // what follows
   std::vector<Address> resolved;
   std::optional<std::chrono::steady_clock::time_point> resolved_at;
 
@@ -82,11 +83,11 @@ struct PeerAccess::Peer {
   // True when the names were looked up now. A failed look-up keeps the addresses of the last one: a short failure of
   // DNS must not lock a PACS out.
   bool LookUp(const Resolver& resolver, std::chrono::steady_clock::duration lifetime) {
-    const auto now = std::chrono::steady_clock::now();
+    if (names.empty()) return false;
+    const std::lock_guard turn(looking);
     {
       const std::lock_guard lock(mutex);
-      if (names.empty() || (resolved_at && now - *resolved_at < lifetime)) return false;
-      resolved_at = now;
+      if (resolved_at && std::chrono::steady_clock::now() - *resolved_at < lifetime) return false;
     }
     std::vector<Address> found;
     for (const std::string& name : names)
@@ -94,11 +95,13 @@ struct PeerAccess::Peer {
         if (const auto address = ParseAddress(text)) found.push_back(*address);
     const std::lock_guard lock(mutex);
     if (!found.empty()) resolved = std::move(found);
+    resolved_at = std::chrono::steady_clock::now();
     return true;
   }
 };
 
-PeerAccess::PeerAccess(const std::vector<PeerSettings>& peers, Resolver resolver) : resolver_(std::move(resolver)) {
+PeerAccess::PeerAccess(const std::vector<PeerSettings>& peers, Resolver resolver, const PeerAccess* before)
+    : resolver_(std::move(resolver)) {
   for (const PeerSettings& settings : peers) {
     auto peer = std::make_unique<Peer>();
     peer->ae_title = TrimAeTitle(settings.ae_title);
@@ -111,6 +114,12 @@ PeerAccess::PeerAccess(const std::vector<PeerSettings>& peers, Resolver resolver
       else if (!entry.empty())
         peer->names.push_back(entry);
     }
+    if (before != nullptr)
+      for (const auto& old : before->peers_)
+        if (!peer->names.empty() && old->names == peer->names) {
+          const std::lock_guard lock(old->mutex);
+          peer->resolved = old->resolved;
+        }
     peers_.push_back(std::move(peer));
   }
 }

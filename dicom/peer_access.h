@@ -31,7 +31,10 @@ class PeerAccess {
   /// Numeric addresses of a host name; empty when it is unknown.
   using Resolver = std::function<std::vector<std::string>(const std::string& name)>;
 
-  explicit PeerAccess(const std::vector<PeerSettings>& peers, Resolver resolver = ResolveHost);
+  /// `before`: what held until now. The addresses that its names had are kept until the names are looked up again, so
+  /// that a reload while DNS is away locks nobody out.
+  explicit PeerAccess(const std::vector<PeerSettings>& peers, Resolver resolver = ResolveHost,
+                      const PeerAccess* before = nullptr);
   ~PeerAccess();
 
   /// May look names up (again after a minute, or when none matched), so it can take as long as DNS does. An unknown

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <list>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <system_error>
@@ -23,6 +24,19 @@ namespace {
 constexpr std::string_view kArea = "receiver";
 // DCMTK's own limit, fixed when its network starts: above any connect_seconds, whose timer ends a connection.
 constexpr int kLongestFirstRead = 3600;
+constexpr std::size_t kAssociationStack = 16 << 20;
+
+/// What a caller can nest in one command set (kCommandBytes in association.cpp) takes DCMTK's parser 9 MB of stack. Only the
+/// process's default can be set for std::thread; pages that nobody touches cost nothing.
+void WidenThreadStacks() {
+  pthread_attr_t attributes;
+  if (pthread_getattr_default_np(&attributes) != 0) return;
+  std::size_t size = 0;
+  if (pthread_attr_getstacksize(&attributes, &size) == 0 && size < kAssociationStack &&
+      pthread_attr_setstacksize(&attributes, kAssociationStack) == 0)
+    pthread_setattr_default_np(&attributes);
+  pthread_attr_destroy(&attributes);
+}
 
 /// An event that poll(2) can wait for.
 class Event {
@@ -105,6 +119,7 @@ class Receiver::Impl {
         tls_(options_->tls),
         sink_(sink) {
     SetPeers(std::move(peers));
+    WidenThreadStacks();
     keeper_ = std::thread([this] { Keep(); });
     const auto port = [](const Listener& listener, const char* kind) {
       return listener.Port() ? " port " + std::to_string(listener.Port()) + kind : std::string();
@@ -131,7 +146,8 @@ class Receiver::Impl {
   }
 
   void SetPeers(std::vector<PeerSettings> peers) {
-    auto access = std::make_shared<const PeerAccess>(peers);
+    const auto before = Access();
+    auto access = std::make_shared<const PeerAccess>(peers, PeerAccess::ResolveHost, before.get());
     const std::lock_guard lock(access_mutex_);
     access_ = std::move(access);
   }

@@ -310,6 +310,20 @@ TEST(Refusals, ACommandThatDoesNotEnd) {
   EXPECT_TRUE(StillServes(node));
 }
 
+TEST(Refusals, ACommandOfNestedSequencesCostsItsSenderAlone) {
+  Node node;
+  RawCaller caller(node.Port());
+  ASSERT_TRUE(caller.Associate("PACS", "GLIONODE", kMrContexts));
+  // Implicit VR: an unknown element of undefined length is a sequence; 16 bytes a level, as many as may come.
+  std::string nested = RawCaller::StoreCommand(kMrImage, "1.2.3", 1);
+  const std::string level("\x09\0\x10\x10\xff\xff\xff\xff\xfe\xff\0\xe0\xff\xff\xff\xff", 16);
+  for (int i = 0; i < 6000; ++i) nested += level;
+  caller.Send(RawCaller::Data(1, true, false, nested));
+  caller.Send(RawCaller::Data(1, true, true, nested));
+  EXPECT_FALSE(node.sink.WaitForEnds(1).at(0).released);
+  EXPECT_TRUE(StillServes(node));
+}
+
 TEST(Refusals, UnknownCommandsAndProposals) {
   Node node;
   RawCaller nothing(node.Port());

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
 #include <map>
 #include <set>
 
@@ -118,6 +119,35 @@ TEST(PeerAccess, NamesAreLookedUpAndAFailureKeepsTheLastAnswer) {
   EXPECT_EQ(access.Check("PACS", "10.0.0.2"), AccessVerdict::kWrongAddress);
   EXPECT_EQ(asked, 1) << "a caller cannot make us ask DNS again and again";
   EXPECT_TRUE(access.KnowsAddress("10.0.0.1"));
+}
+
+TEST(PeerAccess, WhoComesDuringALookUpWaitsForItsAnswer) {
+  std::promise<void> asked, answer;
+  const PeerAccess access({Peer("PACS", "pacs.hospital")}, [&](const std::string&) {
+    asked.set_value();
+    answer.get_future().wait();
+    return std::vector<std::string>{"10.0.0.1"};
+  });
+  const auto check = [&] { return access.Check("PACS", "10.0.0.1"); };
+  auto first = std::async(std::launch::async, check);
+  asked.get_future().wait();
+  auto second = std::async(std::launch::async, check);
+  // Nothing to wait for: it must not have an answer of its own.
+  EXPECT_EQ(second.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  answer.set_value();
+  EXPECT_EQ(first.get(), AccessVerdict::kAllowed);
+  EXPECT_EQ(second.get(), AccessVerdict::kAllowed);
+}
+
+TEST(PeerAccess, AReloadWhileDnsIsAwayLocksNobodyOut) {
+  const PeerAccess before({Peer("PACS", "pacs.hospital")},
+                          [](const std::string&) { return std::vector<std::string>{"10.0.0.1"}; });
+  EXPECT_EQ(before.Check("PACS", "10.0.0.1"), AccessVerdict::kAllowed);
+  const auto away = [](const std::string&) { return std::vector<std::string>{}; };
+  const PeerAccess after({Peer("PACS", "pacs.hospital")}, away, &before);
+  EXPECT_EQ(after.Check("PACS", "10.0.0.1"), AccessVerdict::kAllowed);
+  const PeerAccess other({Peer("PACS", "other.hospital")}, away, &before);
+  EXPECT_EQ(other.Check("PACS", "10.0.0.1"), AccessVerdict::kWrongAddress);
 }
 
 TEST(PeerAccess, WhatStrangersSendIsFitForALogLine) {
