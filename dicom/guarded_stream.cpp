@@ -9,8 +9,8 @@
 namespace glionode::dicom {
 namespace {
 
-// A level of nesting takes some 400 bytes of stack and 16 to 20 of the file. 1 MiB, an eighth of a usual stack, is enough
-// for thousands of levels; reports have a few dozen.
+// A level of nesting takes some 400 bytes of stack and 16 to 20 of the file. 1 MiB, an eighth of a usual stack, is
+// enough for thousands of levels; reports have a few dozen.
 constexpr std::ptrdiff_t kMostStack = 1 << 20;
 constexpr std::int64_t kMostReads = 60'000'000;
 constexpr std::int64_t kMostInflated = 64 << 20;
@@ -44,7 +44,9 @@ double GuardedFileStream::Drain(double wanted) {
 
 OFBool GuardedFileStream::good() const { return fault_.empty() && DcmInputFileStream::good(); }
 
-OFCondition GuardedFileStream::status() const { return fault_.empty() ? DcmInputFileStream::status() : EC_CorruptedData; }
+OFCondition GuardedFileStream::status() const {
+  return fault_.empty() ? DcmInputFileStream::status() : EC_CorruptedData;
+}
 
 OFBool GuardedFileStream::eos() { return Ended() || DcmInputFileStream::eos(); }
 

@@ -8,10 +8,10 @@
 
 namespace glionode::dicom {
 
-/// A file under DCMTK's parser, which descends into nested sequences by recursion and keeps every element in memory, both
-/// without a bound (3.6.7). This stream ends early when the stack of the thread that made it grows by more than 1 MiB,
-/// after 60 million reads (some ten million elements), or after 64 MiB of inflated data: the parser then returns, with an
-/// error or, as at any end of a file, without one. So ask Fault() first. Threads: the one that made it.
+/// A file under DCMTK's parser, which descends into nested sequences by recursion and keeps every element in memory,
+/// both without a bound (3.6.7). This stream ends early when the stack of the thread that made it grows by more than 1
+/// MiB, after 60 million reads (some ten million elements), or after 64 MiB of inflated data: the parser then returns,
+/// with an error or, as at any end of a file, without one. So ask Fault() first. Threads: the one that made it.
 class GuardedFileStream : public DcmInputFileStream {
  public:
   explicit GuardedFileStream(const OFFilename& name);

@@ -26,8 +26,8 @@ constexpr std::string_view kArea = "receiver";
 constexpr int kLongestFirstRead = 3600;
 constexpr std::size_t kAssociationStack = 16 << 20;
 
-/// What a caller can nest in one command set (kCommandBytes in association.cpp) takes DCMTK's parser 9 MB of stack. Only the
-/// process's default can be set for std::thread; pages that nobody touches cost nothing.
+/// What a caller can nest in one command set (kCommandBytes in association.cpp) takes DCMTK's parser 9 MB of stack.
+/// Only the process's default can be set for std::thread; pages that nobody touches cost nothing.
 void WidenThreadStacks() {
   pthread_attr_t attributes;
   if (pthread_getattr_default_np(&attributes) != 0) return;

@@ -1,5 +1,7 @@
 #include "server/audited_sink.h"
 
+#include <set>
+
 namespace glionode::server {
 
 AuditedSink::AuditedSink(Ingest& ingest, AuditTrail& audit, std::string node_ae)
@@ -50,7 +52,9 @@ void AuditedSink::AssociationEnded(const dicom::AssociationEnd& end) {
 
 void AuditedSink::CallerRefused(const dicom::PeerFacts& peer, const std::string& word, const std::string& text) {
   // Only who may not: a node that is busy, stopping or short of disk refuses friends.
-  if (word != "unknown_ae" && word != "wrong_address" && word != "wrong_called_ae" && word.rfind("tls", 0) != 0) return;
+  static const std::set<std::string> kMayNot = {"unknown_ae", "wrong_address", "wrong_called_ae", "no_certificate",
+                                                "wrong_certificate"};
+  if (kMayNot.count(word) == 0 && word.rfind("tls", 0) != 0) return;
   AuditEvent event;
   event.kind = AuditKind::kNodeAuthentication;
   event.success = false;

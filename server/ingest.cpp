@@ -50,10 +50,15 @@ bool HoldsDataset(const std::filesystem::path& file, const std::string& sha256) 
   }
 }
 
+/// Throws where the file cannot be read: then nobody knows, and it must not go.
 bool IsWhole(const std::filesystem::path& file, const storage::Seal& seal) {
-  std::error_code ignored;
-  return std::filesystem::file_size(file, ignored) == static_cast<std::uintmax_t>(seal.file_bytes) &&
-         HoldsDataset(file, seal.dataset_sha256);
+  if (std::filesystem::file_size(file) != static_cast<std::uintmax_t>(seal.file_bytes)) return false;
+  try {
+    return dicom::DatasetSha256(file) == seal.dataset_sha256;
+  } catch (const Error& error) {
+    if (error.Code() != ErrorCode::kBadDataset) throw;
+    return false;  // a crash left the seal without all of the content
+  }
 }
 
 }  // namespace
@@ -167,10 +172,16 @@ void Ingest::AssociationEnded(const dicom::AssociationEnd& end) {
 
 bool Ingest::MayStillArrive(const std::string& study_uid) const {
   const std::lock_guard lock(open_mutex_);
-  if (lost_.count(study_uid)) return true;
-  for (const auto& [association, studies] : open_)
-    if (studies.count(study_uid)) return true;
-  return false;
+  return lost_.count(study_uid) > 0 || InOpenAssociation(study_uid);
+}
+
+bool Ingest::IsArriving(const std::string& study_uid) const {
+  const std::lock_guard lock(open_mutex_);
+  return InOpenAssociation(study_uid);
+}
+
+bool Ingest::InOpenAssociation(const std::string& study_uid) const {
+  return std::any_of(open_.begin(), open_.end(), [&](const auto& entry) { return entry.second.count(study_uid) > 0; });
 }
 
 int Ingest::RecoverStaged() {

@@ -46,6 +46,8 @@ class Ingest : public dicom::InstanceSink {
   /// Is an association still open, or was one lost without a release, that brought images of this study? (early_start
   /// asks.)
   bool MayStillArrive(const std::string& study_uid) const;
+  /// Is an association open that brought images of this study?
+  bool IsArriving(const std::string& study_uid) const;
 
   /// Waits until what was stored has its rows in the index; false after `limit`.
   bool Flush(std::chrono::milliseconds limit) const { return queue_.Flush(limit); }
@@ -66,6 +68,8 @@ class Ingest : public dicom::InstanceSink {
   /// Rows for files that the sweep found. Returns how many are new.
   int AddFound(const std::vector<storage::InstanceRecord>& records);
   storage::InstanceRecord Describe(const std::filesystem::path& file, const dicom::ReceivedInstance* received) const;
+
+  bool InOpenAssociation(const std::string& study_uid) const;  ///< under open_mutex_
 
   storage::FileStore& files_;
   storage::StudyIndex& index_;

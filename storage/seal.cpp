@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <fstream>
 #include <sstream>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -38,9 +37,14 @@ void SealFile(const std::filesystem::path& file, const std::string& dataset_sha2
 }
 
 std::optional<Seal> ReadSeal(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
+  const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) throw FileError(errno, "open", file);
   std::array<char, kPreamble> preamble{};
-  if (!in.read(preamble.data(), preamble.size())) return std::nullopt;
+  const ssize_t got = pread(fd, preamble.data(), preamble.size(), 0);
+  const int failed = got < 0 ? errno : 0;
+  close(fd);
+  if (failed != 0) throw FileError(failed, "reading", file);
+  if (got != static_cast<ssize_t>(preamble.size())) return std::nullopt;
   const std::string text(preamble.data(), strnlen(preamble.data(), preamble.size()));
   if (!text.starts_with(kMagic) || !text.ends_with('\n')) return std::nullopt;
   std::istringstream words(text.substr(kMagic.size()));

@@ -18,7 +18,7 @@ struct Seal {
 /// before, the object is safe. Throws Error with the path.
 void SealFile(const std::filesystem::path& file, const std::string& dataset_sha256);
 
-/// The seal of a file; none if it was never sealed or cannot be read.
+/// The seal of a file; none if it was never sealed. Throws Error with the path if it cannot be read.
 std::optional<Seal> ReadSeal(const std::filesystem::path& file);
 
 }  // namespace glionode::storage

@@ -284,8 +284,10 @@ TEST_F(IngestTest, AnOpenOrLostAssociationMayStillBringImages) {
   EXPECT_FALSE(ingest_->MayStillArrive(StudyUid()));
   ++association_;
   Push(made.at("t1")[1]);
+  EXPECT_TRUE(ingest_->IsArriving(StudyUid()));
   ingest_->AssociationEnded({{"PACS", "GLIONODE", "127.0.0.1", association_}, false});
   EXPECT_TRUE(ingest_->MayStillArrive(StudyUid()));
+  EXPECT_FALSE(ingest_->IsArriving(StudyUid())) << "housekeeping and delete would wait for ever";
 }
 
 }  // namespace

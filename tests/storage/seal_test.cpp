@@ -59,7 +59,7 @@ TEST_F(SealTest, WhatIsNoSealIsNone) {
   EXPECT_FALSE(ReadSeal(Write("short", sealed.substr(0, 100))));
   EXPECT_FALSE(ReadSeal(Write("half", sealed.substr(0, 40) + std::string(160, '\0'))));
   EXPECT_FALSE(ReadSeal(Write("other", std::string(200, 'x'))));
-  EXPECT_FALSE(ReadSeal(store_.StagingDir() / "absent"));
+  EXPECT_THROW(ReadSeal(store_.StagingDir() / "absent"), Error);  // unknown is not none
   EXPECT_THROW(SealFile(store_.StagingDir() / "absent", kHash), Error);
   EXPECT_EQ(store_.SealedFiles().size(), 1u);
 }
