@@ -10,7 +10,7 @@ import threading
 
 from life_case import LifeCase  # first: it chooses the program
 from case import main
-from dicom_tools import store, tool
+from dicom_tools import dicom_files, store, tool
 from node import Node, run
 from processes import wait_for
 
