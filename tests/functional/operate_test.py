@@ -147,6 +147,7 @@ class Operate(FunctionalCase):
         for line in ("Type=notify", "ProtectSystem=strict", "NoNewPrivileges=yes", "WatchdogSec=", "User=glionode"):
             self.assertIn(line, unit)
         self.assertNotIn("@CMAKE", unit)
+        self.assertNotRegex(unit, "(?m)^ProcSubset=")  # LibTorch reads /proc/cpuinfo
         self.assertIn(f"ExecStart={prefix}/bin/glionode serve ", unit)
         self.assertIn(f"Documentation=file:{prefix}/share/doc/glionode/docs/operating.md", unit)
         # The installed program works by what was installed beside it: its own bundle, not that of the checkout.
