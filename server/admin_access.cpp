@@ -85,17 +85,24 @@ bool AdminAccess::AllowsOrigin(const std::string& origin, const std::string& hos
   return origin.empty() || Lower(origin) == (has_tls ? "https://" : "http://") + Lower(host);
 }
 
-AdminAccess ReadAccess(const AdminSettings& settings) {
+AdminAccess ReadAccess(const AdminSettings& settings, const std::string& bound) {
   AdminAccess access;
   access.is_local = settings.token_file.empty();
   access.has_tls = !settings.certificate.empty();
-  if (!IsLoopback(settings.bind) && (access.is_local || !access.has_tls))
+  const bool is_guarded = !access.is_local && access.has_tls;
+  if (!IsLoopback(settings.bind) && !is_guarded)
     throw Error(ErrorCode::kUsage,
                 "[admin] bind = \"" + settings.bind +
                     "\" can be reached from other machines: it needs certificate, key and token_file");
+  // A reload does not move the socket: what the new address may do without, the old one may not.
+  if (!IsLoopback(bound) && !is_guarded)
+    throw Error(ErrorCode::kUsage,
+                "[admin] listens on \"" + bound +
+                    "\" until the node is restarted, and other machines can reach that: certificate, "
+                    "key and token_file cannot go before");
   for (const std::string& host : settings.hosts) access.hosts.push_back(Lower(host));
-  if (settings.bind != "0.0.0.0" && settings.bind != "::")
-    access.hosts.push_back(settings.bind.find(':') == std::string::npos ? settings.bind : "[" + settings.bind + "]");
+  if (bound != "0.0.0.0" && bound != "::")
+    access.hosts.push_back(bound.find(':') == std::string::npos ? bound : "[" + bound + "]");
   if (access.is_local) return access;
   for (const TokenLine& line : ReadTokens(settings.token_file))
     access.tokens.push_back({line.role, Sha256Hex(line.token), line.name});

@@ -43,8 +43,9 @@ struct AdminAccess {
 };
 
 /// Reads token_file: one token a line, "read TOKEN [NAME]" or "operate TOKEN [NAME]"; # begins a comment. Throws
-/// Error{kUsage} with file and line for what is wrong, also for a file that others may read.
-AdminAccess ReadAccess(const AdminSettings& settings);
+/// Error{kUsage} with file and line for what is wrong, also for a file that others may read. `bound` is the address
+/// that is really listened on: after a reload it may be another than the one that the settings want.
+AdminAccess ReadAccess(const AdminSettings& settings, const std::string& bound);
 
 /// A loopback address?
 bool IsLoopback(const std::string& address);

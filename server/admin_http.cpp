@@ -41,7 +41,8 @@ std::shared_ptr<asio::ssl::context> MakeTls(const AdminSettings& settings) {
 class AdminHttp::Impl {
  public:
   Impl(const AdminSettings& settings, const AdminRouter& router, std::function<nlohmann::json()> state)
-      : events_(std::move(state), std::chrono::milliseconds(500), std::chrono::seconds(15)),
+      : bound_(settings.bind),
+        events_(std::move(state), std::chrono::milliseconds(500), std::chrono::seconds(15)),
         shared_{router, events_, handlers_, slow_handlers_, open_},
         acceptor_(io_) {
     SetAccess(settings);
@@ -67,7 +68,7 @@ class AdminHttp::Impl {
   int Port() const { return acceptor_.local_endpoint().port(); }
 
   void SetAccess(const AdminSettings& settings) {
-    auto access = std::make_shared<const AdminAccess>(ReadAccess(settings));
+    auto access = std::make_shared<const AdminAccess>(ReadAccess(settings, bound_));
     auto tls = MakeTls(settings);
     const std::lock_guard lock(mutex_);
     access_ = std::move(access);
@@ -111,6 +112,7 @@ class AdminHttp::Impl {
       std::make_shared<Session<PlainStream>>(shared_, std::move(access), std::move(socket))->Start();
   }
 
+  const std::string bound_;  ///< the address that is listened on, whatever a reload asks for
   std::atomic<int> open_{0};
   EventHub events_;
   asio::thread_pool handlers_{kHandlers}, slow_handlers_{kSlowHandlers};
@@ -129,6 +131,10 @@ AdminHttp::AdminHttp(const AdminSettings& settings, const AdminRouter& router, s
 AdminHttp::~AdminHttp() = default;
 int AdminHttp::Port() const { return impl_->Port(); }
 void AdminHttp::SetAccess(const AdminSettings& settings) { impl_->SetAccess(settings); }
+void AdminHttp::Check(const AdminSettings& settings) {
+  ReadAccess(settings, settings.bind);
+  MakeTls(settings);
+}
 void AdminHttp::Stop() { impl_->Stop(); }
 
 }  // namespace glionode::server

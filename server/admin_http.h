@@ -19,9 +19,11 @@ class AdminHttp {
   AdminHttp(const AdminSettings& settings, const AdminRouter& router, std::function<nlohmann::json()> state);
   ~AdminHttp();
   int Port() const;
-  /// Certificate, key, tokens and hosts from now on; connections that are open go on. Address and port stay. Throws as
-  /// the constructor does, and then nothing has changed.
+  /// Certificate, key, tokens and hosts from now on; connections that are open go on. Address and port stay, and what
+  /// they need is asked of the new settings. Throws as the constructor does, and then nothing has changed.
   void SetAccess(const AdminSettings& settings);
+  /// Throws what the constructor would throw for certificate, key and token_file; binds nothing.
+  static void Check(const AdminSettings& settings);
   void Stop();
 
  private:

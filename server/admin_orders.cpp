@@ -2,7 +2,6 @@
 #include "config/error.h"
 #include "config/log.h"
 #include "server/app.h"
-#include "storage/inventory.h"
 
 #include <chrono>
 
@@ -23,7 +22,7 @@ std::string Required(const json& body, const char* key) {
 
 }  // namespace
 
-json App::Do(const std::string& action, const json& body) {
+json App::Do(const std::string& action, const json& body, const std::string& caller) {
   // What an order reads or removes includes what was received before it.
   ingest_.Flush(kFlush);
   if (action == "pause") {
@@ -31,7 +30,6 @@ json App::Do(const std::string& action, const json& body) {
     peers_.Pause(peer, body.value("why", ""), clock_.Wall());
     NotePauses();
     LogInfo("app", "nothing is sent to " + peer + " until it is resumed");
-    AuditOrder("sending to " + peer + " was paused", body);
     return {{"peer", peer}, {"paused", true}};
   }
   if (action == "resume") {
@@ -40,28 +38,23 @@ json App::Do(const std::string& action, const json& body) {
     NotePauses();
     if (was) LogInfo("app", peer + " gets its results again");
     sender_->Wake();
-    AuditOrder("sending to " + peer + " was resumed", body);
     return {{"peer", peer}, {"paused", false}, {"was_paused", was}};
   }
-  if (action == "delete") return Delete(body);
+  if (action == "delete") return Delete(body, caller);
   if (action == "verify") {
     if (body.value("start", false)) verifier_.Start();
     const VerifyProgress progress = verifier_.Progress();
     return {{"running", progress.running}, {"ended", progress.ended}, {"checked", progress.checked},
             {"total", progress.total},     {"bad", progress.bad},     {"problems", progress.problems}};
   }
-  if (action == "backup") {
-    const std::filesystem::path file = Required(body, "file");
-    if (!file.is_absolute()) throw Error(ErrorCode::kUsage, "\"file\" must be an absolute path");
-    storage::CopyIndex(files_.IndexFile(), file);
-    AuditOrder("the index was copied to " + file.string(), body);
-    return {{"file", file.string()}};
-  }
   throw Error(ErrorCode::kNotFound, "no such order: " + action);
 }
 
-json App::Delete(const json& body) {
-  const std::string who = body.value("user", "administrator"), why = body.value("why", "");
+json App::Delete(const json& body, const std::string& caller) {
+  // Both could name different patients: what is meant is not to be guessed.
+  if (body.contains("study_uid") == body.contains("patient_id"))
+    throw Error(ErrorCode::kUsage, "expected one of \"study_uid\" and \"patient_id\", not both and not none");
+  const std::string why = body.value("why", "");
   std::vector<std::string> studies;
   if (body.contains("patient_id"))
     studies = removals_.StudiesByIdentity(Required(body, "patient_id") + "\n");
@@ -69,17 +62,8 @@ json App::Delete(const json& body) {
     studies = {Required(body, "study_uid")};
   if (studies.empty()) throw Error(ErrorCode::kNotFound, "there is no study of this patient");
   std::int64_t files = 0;
-  for (const std::string& study : studies) files += housekeeping_.DeleteStudy(study, why, who);
+  for (const std::string& study : studies) files += housekeeping_.DeleteStudy(study, why, caller);
   return {{"studies", studies}, {"images", files}};
-}
-
-void App::AuditOrder(const std::string& text, const json& body, const std::string& study_uid) {
-  AuditEvent event;
-  event.kind = AuditKind::kRestrictedFunction;
-  event.user = body.value("user", "administrator");
-  event.text = text;
-  event.study_uid = study_uid;
-  audit_.Write(std::move(event));
 }
 
 }  // namespace glionode::server

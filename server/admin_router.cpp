@@ -248,7 +248,8 @@ AdminResponse AdminRouter::Dispatch(const AdminRequest& request, const AdminAcce
   if (!body.is_object() || !IsUtf8(body)) return ProblemAnswer(400, "body", "the body must be a JSON object");
   call.body = CheckedFields(found->body, body, "member");
   const auto tell = [&](int status) {
-    if (on_change_) on_change_({call.caller, request.method, std::string(path), call.body, status});
+    if (on_change_)
+      on_change_({call.caller, request.method, std::string(path), call.body, status, found->path, call.path});
   };
   try {
     AdminResponse answer = found->handle(call);

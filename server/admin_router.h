@@ -74,9 +74,11 @@ struct ApiRoute {
 
 /// What a change through this interface leaves behind.
 struct AdminChange {
-  std::string caller, method, path;
+  std::string caller, method, path;  ///< path: as received
   nlohmann::json body;
   int status = 0;
+  std::string route;                          ///< the path's template, ApiRoute::path
+  std::map<std::string, std::string> values;  ///< of its {names}, decoded
 };
 
 /// All routes: finds the one that is meant, checks host, access, origin and fields, and calls it. Features add their

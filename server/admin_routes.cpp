@@ -212,7 +212,7 @@ void AddChanges(AdminRouter& router, NodeView& node) {
          return JsonAnswer(
              200, node.Withdraw(call.body["study_uid"], call.body["reason"], call.body.value("text", std::string())));
        }});
-  const ApiField user = Text("user", "who orders it, for the audit trail"),
+  const ApiField user = Text("user", "who orders it, as the caller says; the audit trail names the caller, too"),
                  because = Text("why", "why, for the record");
   const auto order = [&](const char* name, const char* summary, std::vector<ApiField> body, json answer, bool is_slow) {
     router.Add({.method = "POST",
@@ -223,7 +223,7 @@ void AddChanges(AdminRouter& router, NodeView& node) {
                 .answer = std::move(answer),
                 .is_slow = is_slow,
                 .handle = [&node, action = std::string(name)](const ApiCall& call) {
-                  return JsonAnswer(200, node.Do(action, call.body));
+                  return JsonAnswer(200, node.Do(action, call.body, call.caller));
                 }});
   };
   order("pause", "Nothing is sent to a peer until it is resumed; results are made and kept.",
@@ -243,8 +243,6 @@ void AddChanges(AdminRouter& router, NodeView& node) {
                 {"bad", Type("integer")},
                 {"problems", ListOf(Type("string"))}}),
         false);
-  order("backup", "Copies the index, while the node runs, to a file on the node's machine.",
-        {Text("file", "absolute path", true), user}, Object({{"file", Type("string")}}), true);
 }
 
 }  // namespace

@@ -51,8 +51,8 @@ class NodeView : public IndexQueries {
   virtual int RetryPeer(const std::string& peer_ae) = 0;
   virtual nlohmann::json Peers() const = 0;  ///< {"peers": [{"ae_title", "paused", "outbox": {state: count}, ...}]}
   /// What an administrator orders: POST /api/v1/ACTION with a JSON object. Throws Error{kNotFound} for an unknown
-  /// action or subject, Error{kUsage} for a body that does not say what is needed.
-  virtual nlohmann::json Do(const std::string& action, const nlohmann::json& body) = 0;
+  /// action or subject, Error{kUsage} for a body that does not say what is needed. `caller`: who orders it (ApiCall).
+  virtual nlohmann::json Do(const std::string& action, const nlohmann::json& body, const std::string& caller) = 0;
   virtual bool RetryStudy(const std::string& study_uid) = 0;  ///< a failed study's job, once more
   /// A study's evaluation once more: {"started", "text"}. Error{kNotFound}, or Error{kUsage} when it cannot be.
   virtual nlohmann::json Rerun(const std::string& study_uid) = 0;

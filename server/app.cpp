@@ -5,6 +5,7 @@
 #include "config/settings_loader.h"
 #include "dicom/sender.h"
 #include "dicom/uid.h"
+#include "server/admin_audit.h"
 #include "server/metrics.h"
 #include "server/outcome_routes.h"
 #include "server/reload_scope.h"
@@ -62,7 +63,7 @@ App::App(Settings settings, std::filesystem::path config_file)
       ingest_(files_, index_, jobs_, peers_, clock_, dicom::DeviceUid(files_.NodeId()), [this] { Notify(); }),
       sink_(ingest_, audit_, settings_.node.ae_title),
       housekeeping_({files_, removals_, clock_, audit_, [this] { return files_.FreeBytes(); },
-                     [this](const std::string& study_uid) { return sweeping_ || ingest_.MayStillArrive(study_uid); }},
+                     [this](const std::string& study_uid) { return sweeping_ || ingest_.IsArriving(study_uid); }},
                     settings_.housekeeping, settings_.peers),
       verifier_(files_.Root(), database_),
       pipeline_(
@@ -85,6 +86,11 @@ App::App(Settings settings, std::filesystem::path config_file)
                      }}) {
   settings_in_force_ = settings_;
   started_at_ = clock_.Wall();
+  // The check at the start has little time: damage behind it may end this start, and would end every other.
+  struct AtTheEnd {
+    App& app;
+    ~AtTheEnd() { app.NoteDamageThatWasMet(); }
+  } const at_the_end{*this};
   ConfigureLog(LevelFromText(settings_.log.level), settings_.log.format);
   if (const int found = ingest_.RecoverStaged(); found > 0)
     LogInfo("app", std::to_string(found) + " received instances of an earlier run were put to their places");
@@ -118,7 +124,8 @@ App::App(Settings settings, std::filesystem::path config_file)
       settings_.peers, sink_);
   AddNodeRoutes(router_, *this, Version());
   AddOutcomeRoutes(router_, outcomes_, clock_);
-  router_.OnChange([](const AdminChange& change) {
+  router_.OnChange([this](const AdminChange& change) {
+    if (auto event = AuditOf(change)) audit_.Write(std::move(*event));
     LogInfo("admin",
             change.caller + ": " + change.method + " " + change.path + " answered " + std::to_string(change.status));
   });
@@ -203,6 +210,7 @@ void App::WatchLoop() {
 
 void App::PipelineLoop() {
   std::uint64_t seen = 0;
+  bool late_senders = false;  // until they are served, whatever throws in between
   SteadyTime next_test = clock_.Steady();
   do {
     bool asked;
@@ -218,11 +226,15 @@ void App::PipelineLoop() {
     }
     try {
       while (!cancel_workers_ && pipeline_.RunOne()) {
+        late_senders = true;  // one may have been noted while the job ran
         sender_->Wake();
         const std::lock_guard lock(mutex_);
         if (stopping_) return;
       }
-      if (ingest_.TakeNewSender()) sender_->ServeLateSenders();
+      if (ingest_.TakeNewSender()) late_senders = true;
+      if (watcher_.TakeWentBack()) late_senders = true;
+      if (late_senders) sender_->ServeLateSenders();
+      late_senders = false;
     } catch (const std::exception& e) {
       LogError("pipeline", e.what());
     }

@@ -75,7 +75,7 @@ class App : public NodeView {
   nlohmann::json Release(const std::string& study_uid, const std::string& caller, const std::string& reason) override;
   nlohmann::json Reload() override;
   nlohmann::json Withdraw(const std::string& study_uid, const std::string& reason, const std::string& text) override;
-  nlohmann::json Do(const std::string& action, const nlohmann::json& body) override;
+  nlohmann::json Do(const std::string& action, const nlohmann::json& body, const std::string& caller) override;
 
  private:
   void Sweep();
@@ -84,11 +84,13 @@ class App : public NodeView {
   /// Puts the index right before it is used: a damaged one goes aside. Returns its file.
   std::filesystem::path SoundIndex();
   void CheckIndexDeeply();
+  /// Damage that an access met, not a check: the next start makes a new index, instead of ending like this one.
+  void NoteDamageThatWasMet();
+  void MarkDamaged();
   void RestoreIndex();
   /// paused-peers.json follows the index, so that a new index knows who was paused.
   void NotePauses();
-  nlohmann::json Delete(const nlohmann::json& body);
-  void AuditOrder(const std::string& text, const nlohmann::json& body, const std::string& study_uid = {});
+  nlohmann::json Delete(const nlohmann::json& body, const std::string& caller);
   void PipelineLoop();
   void Notify();
   /// Waits for a notice or the time; false when the node is stopping.

@@ -1,7 +1,7 @@
 #include "server/deployment_check.h"
 
 #include "config/error.h"
-#include "server/admin_access.h"
+#include "server/admin_http.h"
 
 #include <cstdio>
 #include <filesystem>
@@ -40,11 +40,6 @@ std::vector<std::string> DeploymentWarnings(const Settings& settings) {
       warnings.push_back("admin.certificate: " + settings.admin.certificate.string() + " expires in " +
                          std::to_string(days) + " days");
   }
-  try {
-    ReadAccess(settings.admin);
-  } catch (const Error& e) {
-    warnings.push_back(std::string("admin: ") + e.what());
-  }
   // The folder may not be there yet: then the disk that it will be on.
   std::error_code ignored;
   std::filesystem::path folder = settings.node.data_dir;
@@ -57,6 +52,15 @@ std::vector<std::string> DeploymentWarnings(const Settings& settings) {
   else if (!ignored && space.available < 2 * reserve)
     warnings.push_back("storage.min_free_gib: the disk of " + folder.string() + " is nearly full");
   return warnings;
+}
+
+std::vector<std::string> DeploymentErrors(const Settings& settings) {
+  try {
+    AdminHttp::Check(settings.admin);
+  } catch (const Error& e) {
+    return {e.what()};
+  }
+  return {};
 }
 
 }  // namespace glionode::server

@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 constexpr int kStartCheckMs = 700;
 constexpr int kDeepCheckMs = 30 * 60 * 1000;
 constexpr auto kHousekeepingEvery = 5min;
-/// Written when damage is found while the node works, so that the next start needs not find it again.
+/// Written when damage is found while the node starts or works, so that the next start needs not find it again.
 const char kMarker[] = "index-is-damaged";
 
 }  // namespace
@@ -35,7 +35,7 @@ std::filesystem::path App::SoundIndex() {
 }
 
 void App::RestoreIndex() {
-  if (index_.Counts().studies > 0) {
+  if (!BeginRestore(files_.Root(), index_.Counts().studies == 0)) {
     NotePauses();
     return;
   }
@@ -44,6 +44,7 @@ void App::RestoreIndex() {
     LogWarning("app", peer + " was paused before the index was made anew, and stays so until it is resumed");
   }
   const int restored = RestoreResults(files_, database_, clock_.Wall());
+  EndRestore(files_.Root());
   if (restored > 0)
     LogWarning("app", std::to_string(restored) +
                           " results were read back into a new index; what is not known to be "
@@ -52,10 +53,18 @@ void App::RestoreIndex() {
 
 void App::NotePauses() { WritePauses(files_.Root(), peers_.Paused()); }
 
+void App::NoteDamageThatWasMet() {
+  if (database_.SawDamage()) MarkDamaged();
+}
+
 void App::CheckIndexDeeply() {
-  if (storage::CheckIndex(files_.IndexFile(), kDeepCheckMs, &stop_checks_) != storage::IndexHealth::kDamaged) return;
+  if (storage::CheckIndex(files_.IndexFile(), kDeepCheckMs, &stop_checks_) == storage::IndexHealth::kDamaged)
+    MarkDamaged();
+}
+
+void App::MarkDamaged() {
   index_damaged_ = true;
-  std::ofstream(files_.Root() / kMarker) << "found while the node was working; the next start makes a new index\n";
+  std::ofstream(files_.Root() / kMarker) << "found behind the check at the start; the next start makes a new index\n";
   LogError("app", "the index " + files_.IndexFile().string() + " is damaged: restart the node, which makes a new one");
 }
 

@@ -252,14 +252,12 @@ json App::Echo(const std::string& peer_ae) {
 int App::RetryOutbox(const std::vector<std::int64_t>& ids) {
   const int count = outbox_.RetryNow(ids, clock_.Wall());
   sender_->Wake();
-  AuditOrder(std::to_string(count) + " outbox rows were made due", nlohmann::json::object());
   return count;
 }
 
 int App::RetryPeer(const std::string& peer_ae) {
   const int count = outbox_.RetryPeer(peer_ae, clock_.Wall());
   sender_->Wake();
-  AuditOrder(std::to_string(count) + " outbox rows for " + peer_ae + " were made due", nlohmann::json::object());
   return count;
 }
 
@@ -273,14 +271,12 @@ json App::Withdraw(const std::string& study_uid, const std::string& reason, cons
                             {study_uid, *known, text});
   });
   sender_->Wake();
-  AuditOrder("the report was withdrawn: " + reason, json::object(), study_uid);
   return {{"unsent", done.unsent}, {"peers", done.peers}};
 }
 
 bool App::RetryStudy(const std::string& study_uid) {
   const bool again = jobs_.RetryFailed(study_uid);
   Notify();
-  if (again) AuditOrder("a failed study was tried again", nlohmann::json::object(), study_uid);
   return again;
 }
 

@@ -20,6 +20,8 @@ namespace {
 constexpr int kRowsAnAssociation = 64;
 /// How long rows wait for a study whose identity is being judged.
 constexpr WallMs kJudgedAgainMs = 5000;
+/// What a study is parked for begins so; such a study goes on when a person has settled it and retried.
+const char kConflict[] = "the PACS does not agree whose study this is: ";
 
 double Random01() {
   thread_local std::mt19937_64 generator(std::random_device{}());
@@ -253,6 +255,11 @@ void OutboxWorker::Record(const storage::OutboxRecord& row, const dicom::SendRes
                                  : std::optional(Confirmation::ConfirmBy(peer, row.attempts + 1, parts_.clock.Wall())));
       NoteDelivered(parts_.files.Root() / row.object.file, peer.ae_title, row.object.sop_instance_uid);
       LogInfo("outbox", about);
+      // A note that takes a report back settles nothing.
+      if (row.object.kind != "ko" && parts_.jobs.ReturnParked(row.study_uid, kConflict)) {
+        LogInfo("outbox", "study " + row.study_uid + " is not parked any more: " + peer.ae_title + " took its results");
+        ServeLateSenders();
+      }
       return;
     case dicom::SendOutcome::kTransient: {
       const auto delay = storage::RetryDelayMs(row.attempts + 1, Random01());
@@ -263,8 +270,9 @@ void OutboxWorker::Record(const storage::OutboxRecord& row, const dicom::SendRes
     case dicom::SendOutcome::kIdentity:
       NoteHeld(parts_.files.Root(), row, storage::OutboxState::kParked);
       parts_.outbox.MarkDead(row.id, storage::OutboxState::kParked, result.text);
-      parts_.index.ForceState(row.study_uid, storage::StudyState::kParked,
-                              "the PACS does not agree whose study this is: " + result.text);
+      // One that is parked already keeps its reason: this one ends with a retry, another may not.
+      if (const auto study = parts_.index.Find(row.study_uid); !study || study->state != storage::StudyState::kParked)
+        parts_.index.ForceState(row.study_uid, storage::StudyState::kParked, kConflict + result.text);
       LogError("outbox", about);
       return;
     case dicom::SendOutcome::kNoContext:

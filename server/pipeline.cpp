@@ -209,7 +209,7 @@ std::vector<std::string> Pipeline::RestingPeers(WallMs now) const {
   }
   std::vector<std::string> resting;
   if (limits.empty()) return resting;
-  for (const auto& [peer, count] : parts_.jobs.StartedSince(now - 3600000))
+  for (const auto& [peer, count] : parts_.jobs.StartedSince(now - 3600000, now))
     if (const auto found = limits.find(peer); found != limits.end() && count >= found->second) resting.push_back(peer);
   return resting;
 }

@@ -16,6 +16,10 @@ std::vector<std::string> KeysThatNeedRestart(const Settings& running, const Sett
   compare("dicom.tls.port", running.dicom.tls.port, wanted.dicom.tls.port);
   compare("admin.bind", running.admin.bind, wanted.admin.bind);
   compare("admin.port", running.admin.port, wanted.admin.port);
+  compare("audit.max_file_mib", running.audit.max_file_mib, wanted.audit.max_file_mib);
+  compare("audit.keep_files", running.audit.keep_files, wanted.audit.keep_files);
+  compare("audit.syslog", running.audit.syslog, wanted.audit.syslog);
+  compare("audit.tls_ca", running.audit.tls_ca, wanted.audit.tls_ca);
   return keys;
 }
 

@@ -25,6 +25,8 @@ using nlohmann::json;
 /// What was not delivered waits so long after the index was made anew: until the images are judged again, so that
 /// nothing goes out for a study that turns out to be of two patients.
 constexpr WallMs kRestoredWaitMs = 15 * 60 * 1000;
+/// There while results are read back: each comes back by itself, and a kill in between must not lose the rest.
+const char kRestoring[] = "index.restoring";
 
 std::string ReadText(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
@@ -32,6 +34,13 @@ std::string ReadText(const fs::path& file) {
   text << in.rdbuf();
   if (!in) throw Error(ErrorCode::kInternal, file.string() + ": cannot be read");
   return text.str();
+}
+
+void SyncFolder(const fs::path& path) {
+  const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return;
+  fsync(folder);
+  close(folder);
 }
 
 /// Synced before it returns. Throws Error{kOutOfSpace}.
@@ -42,11 +51,7 @@ void WriteSynced(const fs::path& file, int flags, const std::string& text) {
                     fsync(descriptor) == 0;
   const int problem = errno;
   if (descriptor >= 0) close(descriptor);
-  const int folder = open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder >= 0) {
-    fsync(folder);
-    close(folder);
-  }
+  SyncFolder(file.parent_path());
   if (!good) throw Error(ErrorCode::kOutOfSpace, file.string() + " cannot be written: " + std::strerror(problem));
 }
 
@@ -207,6 +212,18 @@ std::map<std::string, storage::PausedPeer> ReadPauses(const fs::path& root) {
     LogError("restore", file.string() + ": " + e.what() + "; look whether a peer was paused before the index was lost");
   }
   return paused;
+}
+
+bool BeginRestore(const fs::path& root, bool index_is_new) {
+  const fs::path note = root / kRestoring;
+  if (fs::exists(note)) return true;
+  if (index_is_new) WriteSynced(note, O_TRUNC, "results are being read back into a new index\n");
+  return index_is_new;
+}
+
+void EndRestore(const fs::path& root) {
+  fs::remove(root / kRestoring);
+  SyncFolder(root);
 }
 
 int RestoreResults(const storage::FileStore& files, storage::Database& database, WallMs now) {

@@ -43,8 +43,13 @@ void NoteTakenBack(const std::filesystem::path& folder, const storage::Withdrawa
 void WritePauses(const std::filesystem::path& root, const std::map<std::string, storage::PausedPeer>& paused);
 std::map<std::string, storage::PausedPeer> ReadPauses(const std::filesystem::path& root);
 
-/// Reads all results and rejection notes of a data folder back into an index without studies. Results without these
-/// files and unreadable ones are said in the log and stay files. Returns how many came back.
+/// Are results to be read back: is the index new, or did a start before this one not come to the end of reading them?
+/// Where they are, a file index.restoring says so, durably, until EndRestore. Throws Error{kOutOfSpace}.
+bool BeginRestore(const std::filesystem::path& root, bool index_is_new);
+void EndRestore(const std::filesystem::path& root);
+
+/// Reads all results and rejection notes of a data folder back into an index; what it has already stays as it is.
+/// Results without these files and unreadable ones are said in the log and stay files. Returns how many came back.
 int RestoreResults(const storage::FileStore& files, storage::Database& database, WallMs now);
 
 }  // namespace glionode::server

@@ -204,6 +204,8 @@ bool StudyWatcher::Start(const storage::StudyRecord& study, Watched& watched, co
   StudyInputs inputs = CollectInputs(watched.headers, watched.selection);
   inputs.headers_ms = watched.headers_ms;
   inputs.rejected = watched.rejected;
+  // Before anything is read: housekeeping may have removed what the headers came from.
+  if (LacksFiles(study, inputs)) return false;
   // Nothing that a PACS would refuse, or that nobody could read, is made under this identity.
   if (const auto problem = dicom::FindIdentityProblem(parts_.files.Root() / inputs.source_file)) {
     Park(study, problem->code, problem->text);
@@ -212,7 +214,6 @@ bool StudyWatcher::Start(const storage::StudyRecord& study, Watched& watched, co
   if (still_arriving)
     inputs.reasons.push_back(
         {ReasonCode::kStillArriving, "Images were still arriving when the longest waiting time was over."});
-  if (LacksFiles(study, inputs)) return false;
   const WorkerRequest request = MakeRequest(WorkerStep::kDigest, inputs, parts_.files.Root());
   WorkerRun digests = parts_.run_worker(request);
   const auto broke = [&] { return digests.end != WorkerEnd::kAnswered || !digests.answer.ok; };
@@ -232,6 +233,7 @@ bool StudyWatcher::Start(const storage::StudyRecord& study, Watched& watched, co
   job.inputs_json = ToJson(inputs).dump();
   job.created_at = parts_.clock.Wall();
   const auto created = parts_.jobs.Create(job, study.changes);
+  if (!created) went_back_ = true;  // to what became of the job that is known under this key, perhaps
   if (created)
     LogInfo("watcher", "study " + study.study_uid + ": job " + std::to_string(created->id) + " for revision " +
                            std::to_string(job.revision) + ", " + *watched.accepted_by);
@@ -260,11 +262,12 @@ void StudyWatcher::WithdrawOtherIdentity(const storage::StudyRecord& study, cons
 }
 
 bool StudyWatcher::LacksFiles(const storage::StudyRecord& study, const StudyInputs& inputs) {
+  // The source of the identity is one of the selected images, or the newest image where none was selected.
+  std::set<std::string> needed = {inputs.source_file};
+  for (const auto& [role, input] : inputs.inputs) needed.insert(input.files.begin(), input.files.end());
   int missing = 0;
   std::error_code ignored;
-  for (const auto& [role, input] : inputs.inputs)
-    for (const std::string& file : input.files)
-      missing += !std::filesystem::exists(parts_.files.Root() / file, ignored);
+  for (const std::string& file : needed) missing += !std::filesystem::exists(parts_.files.Root() / file, ignored);
   if (missing == 0) return false;
   // An answer from what is left would contradict the one from the whole.
   const auto newest = parts_.jobs.NewestResult(study.study_uid);
@@ -273,6 +276,7 @@ bool StudyWatcher::LacksFiles(const storage::StudyRecord& study, const StudyInpu
       std::to_string(missing) +
           " of the images that would be evaluated are not kept here any more: send the whole study again",
       study.changes);
+  went_back_ = true;
   LogWarning("watcher", "study " + study.study_uid + " got new images, but " + std::to_string(missing) +
                             " of the others were removed: it is not evaluated");
   return true;
@@ -290,6 +294,7 @@ bool StudyWatcher::SameAsBefore(const storage::StudyRecord& study, const StudyIn
   const bool failed = newest->state == storage::JobState::kFailed;
   parts_.index.SetState(study.study_uid, failed ? storage::StudyState::kFailed : storage::StudyState::kReported,
                         failed ? newest->last_error : "the selected images did not change", study.changes);
+  went_back_ = true;
   return true;
 }
 

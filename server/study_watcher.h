@@ -10,6 +10,7 @@
 #include "storage/releases.h"
 #include "storage/study_index.h"
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -30,7 +31,7 @@ enum class WaitingVerdict { kWait, kStart, kStartStillArriving };
 WaitingVerdict JudgeWaiting(const WaitingFacts& facts, const StudySettings& settings);
 
 /// Looks at every study that is receiving: accepted? which series? quiet long enough? identity? then makes the job row.
-/// Threads: Tick from one thread; SetRules from any.
+/// Threads: Tick from one thread; SetRules and TakeWentBack from any.
 class StudyWatcher {
  public:
   struct Parts {
@@ -51,6 +52,9 @@ class StudyWatcher {
   /// One round. `bundle` is empty while no bundle has proven itself: studies are then accepted or ignored, but none
   /// starts. Returns how many jobs were made.
   int Tick(const std::optional<BundleSummary>& bundle);
+  /// Has a study gone back to the result that it had, since this was asked last? Who sent it meanwhile may want that
+  /// result (OutboxWorker::ServeLateSenders). From any thread.
+  bool TakeWentBack() { return went_back_.exchange(false); }
 
  private:
   struct Watched;
@@ -70,6 +74,7 @@ class StudyWatcher {
   mutable std::mutex mutex_;  ///< of rules_
   std::shared_ptr<const Rules> rules_;
   std::map<std::string, std::shared_ptr<Watched>> watched_;
+  std::atomic<bool> went_back_{false};
 };
 
 }  // namespace glionode::server

@@ -20,10 +20,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The peer has the object, or may have it although its answer was lost.
+/// The peer has the object, or may have it although its answer was lost: also when the row was withdrawn after a try.
 bool MayBeThere(const storage::OutboxRecord& row) {
   return row.state == storage::OutboxState::kSent || row.state == storage::OutboxState::kConfirmed ||
-         (row.attempts > 0 && row.state != storage::OutboxState::kWithdrawn);
+         row.attempts > 0;
 }
 
 /// Any object of the study under the patient's present identity: the newest image, else the report itself (images may

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <string>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <utility>
@@ -63,8 +64,11 @@ pid_t Spawn(const Pipe& request, const Pipe& answer) {
   posix_spawn_file_actions_adddup2(&actions, answer.write, 3);
   // Sockets of libraries that know no CLOEXEC: a worker that outlives a killed node must not keep its ports.
   posix_spawn_file_actions_addclosefrom_np(&actions, 4);
-  char program[] = "/proc/self/exe", name[] = "glionode", command[] = "worker";
-  char* arguments[] = {name, command, nullptr};
+  char program[] = "/proc/self/exe", name[] = "glionode", command[] = "worker", option[] = "--parent";
+  // The worker compares it with what it sees: a parent that is gone is not told by the number 1, which is the node's
+  // own in a container without an init.
+  std::string parent = std::to_string(getpid());
+  char* arguments[] = {name, command, option, parent.data(), nullptr};
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   // The node blocks its signals for the thread that waits for them; the child must not inherit that. Its own process

@@ -106,8 +106,17 @@ class Database::Impl {
     if (readers.size() < kIdleReaders) readers.push_back(std::move(reader));
   }
 
+  /// As Translated; damage is remembered.
+  Error Said(const soci::soci_error& error) {
+    const auto* sqlite = dynamic_cast<const soci::sqlite3_soci_error*>(&error);
+    const int code = sqlite ? sqlite->result() & 0xff : SQLITE_ERROR;
+    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) damaged = true;
+    return Translated(file, error);
+  }
+
   const std::filesystem::path file;
   int version = 0;
+  std::atomic<bool> damaged{false};
   std::mutex write_mutex;  ///< guards `writer`
   std::unique_ptr<soci::session> writer;
   std::atomic<std::uint64_t> writes{0};
@@ -135,7 +144,7 @@ void Database::Write(const std::function<void(soci::session&)>& work) {
     Transaction(*impl_->writer, "BEGIN IMMEDIATE", work);
     ++impl_->writes;
   } catch (const soci::soci_error& error) {
-    throw Translated(impl_->file, error);
+    throw impl_->Said(error);
   }
 }
 
@@ -158,7 +167,7 @@ void Database::WriteSoon(const std::function<void(soci::session&)>& work) {
     const Restore restore{session};
     Transaction(session, "BEGIN IMMEDIATE", work);
   } catch (const soci::soci_error& error) {
-    throw Translated(impl_->file, error);
+    throw impl_->Said(error);
   }
 }
 
@@ -168,13 +177,15 @@ void Database::Read(const std::function<void(soci::session&)>& work) const {
     Transaction(*reader, "BEGIN", work);
     impl_->GiveBack(std::move(reader));  // after an exception it is closed instead
   } catch (const soci::soci_error& error) {
-    throw Translated(impl_->file, error);
+    throw impl_->Said(error);
   }
 }
 
 int Database::SchemaVersion() const { return impl_->version; }
 
 std::uint64_t Database::Writes() const { return impl_->writes; }
+
+bool Database::SawDamage() const { return impl_->damaged; }
 
 std::int64_t Database::MemoryBytes() { return sqlite_api::sqlite3_memory_used(); }
 

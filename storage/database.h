@@ -31,6 +31,8 @@ class Database {
   int SchemaVersion() const;
   /// How often Write has committed since the start: tells whether what was read may have changed.
   std::uint64_t Writes() const;
+  /// Has SQLite said, since the opening, that the file is damaged or no database?
+  bool SawDamage() const;
   /// Bytes that SQLite holds in this process, for all its databases: above all its caches, which grow with the index
   /// up to a bound (32 MiB, and 2 MiB for each idle reading session).
   static std::int64_t MemoryBytes();

@@ -155,13 +155,14 @@ std::optional<JobRecord> Jobs::Claim(const std::string& owner, WallMs now, WallM
   return claimed;
 }
 
-std::vector<std::pair<std::string, std::int64_t>> Jobs::StartedSince(WallMs since) const {
+std::vector<std::pair<std::string, std::int64_t>> Jobs::StartedSince(WallMs since, WallMs now) const {
   std::vector<std::pair<std::string, std::int64_t>> started;
   database_.Read([&](soci::session& session) {
     started = SelectAll<WordCountRow>(session,
                                       "SELECT s.from_ae, count(*) FROM jobs j JOIN studies s ON s.study_uid = "
-                                      "j.study_uid WHERE j.started_at > :since GROUP BY s.from_ae",
-                                      {Text(since)});
+                                      "j.study_uid WHERE j.started_at > :since AND j.started_at <= :now "
+                                      "GROUP BY s.from_ae",
+                                      {Text(since), Text(now)});
   });
   return started;
 }
@@ -234,6 +235,26 @@ bool Jobs::RetryFailed(const std::string& study_uid) {
   return retried;
 }
 
+bool Jobs::ReturnParked(const std::string& study_uid, const std::string& why) {
+  bool returned = false;
+  database_.Write([&](soci::session& session) {
+    const auto study = StudyByUid(session, study_uid);
+    if (!study || study->state != StudyState::kParked || study->why.rfind(why, 0) != 0) return;
+    if (SelectFirst<CountRow>(session, "SELECT id FROM outbox WHERE study_uid = :study AND state = 'parked' LIMIT 1",
+                              {study_uid}))
+      return;
+    const auto newest =
+        SelectFirst<JobRow>(session, kJobColumns + " WHERE study_uid = :study ORDER BY id DESC LIMIT 1", {study_uid});
+    if (!newest || study->changes != study->judged_changes)
+      SetStudyState(session, study_uid, StudyState::kReceiving, "");
+    else
+      SetStudyState(session, study_uid, StateByJob(newest->state),
+                    newest->state == JobState::kFailed ? newest->last_error : "");
+    returned = true;
+  });
+  return returned;
+}
+
 ResultRecord Jobs::Finish(std::int64_t job_id, const ResultRecord& result, const std::vector<NewObject>& objects,
                           WallMs now) {
   ResultRecord stored;
@@ -259,8 +280,13 @@ ResultRecord Jobs::Finish(std::int64_t job_id, const ResultRecord& result, const
             {Text(stored.job_id), stored.study_uid, stored.input_key, Text(stored.revision), stored.decision, Text(now),
              stored.result_json});
     stored.id = LastId(session);
-    Execute(session, "UPDATE study_peers SET served_revision = :revision WHERE study_uid = :study",
-            {Text(stored.revision), stored.study_uid});
+    // Only those that it is addressed to: a sender that was noted after the receivers had been chosen is a late one.
+    std::set<std::string> receivers;
+    for (const NewObject& entry : objects) receivers.insert(entry.peers.begin(), entry.peers.end());
+    for (const std::string& peer : receivers)
+      Execute(session,
+              "UPDATE study_peers SET served_revision = :revision WHERE study_uid = :study AND peer_ae = :peer",
+              {Text(stored.revision), stored.study_uid, peer});
     const bool parked = study.state == StudyState::kParked;
     InsertObjects(session, stored, objects, parked ? OutboxState::kParked : OutboxState::kPending, now);
     Execute(session, "UPDATE jobs SET state = 'done', owner = '', lease_until = 0 WHERE id = :id", {Text(job_id)});

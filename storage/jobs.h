@@ -37,8 +37,9 @@ class Jobs {
   /// Jobs of studies that came last from one of `resting_peers` wait.
   std::optional<JobRecord> Claim(const std::string& owner, WallMs now, WallMs lease_until,
                                  const std::vector<std::string>& resting_peers = {});
-  /// How many jobs of each peer's studies were taken since then (each counts once, when it was taken last).
-  std::vector<std::pair<std::string, std::int64_t>> StartedSince(WallMs since) const;
+  /// How many jobs of each peer's studies were taken since then (each counts once, when it was taken last). One that
+  /// was taken after `now` does not count: the clock has been set back since.
+  std::vector<std::pair<std::string, std::int64_t>> StartedSince(WallMs since, WallMs now) const;
   /// False: the job is not this owner's any more.
   bool Renew(std::int64_t job_id, const std::string& owner, WallMs lease_until);
   /// At start: running jobs of a process that is gone become ready again (attempt stays counted). The data folder's
@@ -55,12 +56,17 @@ class Jobs {
   /// there is none, or images arrived since (the watcher judges those).
   bool RetryFailed(const std::string& study_uid);
 
+  /// A study that is parked for a reason that begins with `why`, and of which no outbox row is parked any more, goes
+  /// back to what its newest job says; to receiving, where images came that no job knows. False: nothing has changed.
+  bool ReturnParked(const std::string& study_uid, const std::string& why);
+
   /// Result, objects and outbox rows, job done, study reported, in one transaction. The study goes back to receiving
   /// instead if images arrived meanwhile (`changes` differs from judged_changes). Ids, job_id, study_uid, input_key and
   /// revision of the result come from the job, created_at from `now`. The job may have lost its lease, its answer
   /// counts all the same; a second Finish of one job changes nothing and returns the stored result. A study that
-  /// somebody parked meanwhile stays parked, and the outbox rows are parked with it. Error{kNotFound} for a job that
-  /// does not exist (dropped), Error{kNotAllowed} for one that has failed.
+  /// somebody parked meanwhile stays parked, and the outbox rows are parked with it. Of the study's senders, those that
+  /// get an object count as served; the others are among Peers::LateSenders until they are. Error{kNotFound} for a job
+  /// that does not exist (dropped), Error{kNotAllowed} for one that has failed.
   ResultRecord Finish(std::int64_t job_id, const ResultRecord& result, const std::vector<NewObject>& objects,
                       WallMs now);
 

@@ -39,6 +39,16 @@ std::vector<OutboxRecord> Outbox::Due(const std::string& peer_ae, WallMs now, in
                                    "ORDER BY b.id" +
                                    LimitOffset(limit, 0),
                                {peer_ae, Text(now)});
+    if (static_cast<int>(due.size()) >= limit) return;
+    // No delay is as long as this: the clock was ahead when the row was put off, and has been set back since.
+    const auto stranded =
+        SelectAll<OutboxRow>(session,
+                             kOutboxColumns +
+                                 " WHERE b.peer_ae = :peer AND b.state = 'pending' AND b.next_try > :longest "
+                                 "ORDER BY b.id" +
+                                 LimitOffset(limit - static_cast<int>(due.size()), 0),
+                             {peer_ae, Text(now + kLongestDelayMs)});
+    due.insert(due.end(), stranded.begin(), stranded.end());
   });
   return due;
 }
@@ -118,12 +128,15 @@ void Outbox::MarkDead(std::int64_t id, OutboxState state, const std::string& sta
   });
 }
 
+// Both keep one attempt of those that were made: a withdrawal asks whether the peer may have the object, and the
+// back-off begins nearly anew all the same.
 int Outbox::RetryNow(const std::vector<std::int64_t>& ids, WallMs now) {
   std::int64_t changed = 0;
   database_.Write([&](soci::session& session) {
     for (const std::int64_t id : ids)
       changed += Execute(session,
-                         "UPDATE outbox SET state = 'pending', attempts = 0, next_try = :next, changed_at = :now "
+                         "UPDATE outbox SET state = 'pending', attempts = min(attempts, 1), next_try = :next, "
+                         "changed_at = :now "
                          "WHERE id = :id AND state IN ('pending', 'dead', 'parked')",
                          {Text(now), Text(now), Text(id)});
   });
@@ -134,7 +147,8 @@ int Outbox::RetryPeer(const std::string& peer_ae, WallMs now) {
   std::int64_t changed = 0;
   database_.Write([&](soci::session& session) {
     changed = Execute(session,
-                      "UPDATE outbox SET state = 'pending', attempts = 0, next_try = :next, changed_at = :now "
+                      "UPDATE outbox SET state = 'pending', attempts = min(attempts, 1), next_try = :next, "
+                      "changed_at = :now "
                       "WHERE peer_ae = :peer AND state IN ('pending', 'dead', 'parked')",
                       {Text(now), Text(now), peer_ae});
   });

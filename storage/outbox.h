@@ -22,7 +22,8 @@ struct PeerOutbox {
 class Outbox {
  public:
   explicit Outbox(Database& database);
-  /// Pending rows of one peer that are due, oldest first.
+  /// Pending rows of one peer that are due, oldest first; behind them those that are put off for longer than any delay
+  /// lasts, because the wall clock was set back.
   std::vector<OutboxRecord> Due(const std::string& peer_ae, WallMs now, int limit) const;
   std::vector<std::string> PeersWithPending() const;
   std::optional<WallMs> NextTry() const;
@@ -35,8 +36,8 @@ class Outbox {
   /// kDead, kParked or kWithdrawn (attempts + 1 for the first two). Only a pending row changes; Error{kInternal} for
   /// another state.
   void MarkDead(std::int64_t id, OutboxState state, const std::string& status);
-  /// By hand: dead, parked or pending rows become due now, with attempts back to 0. How many; 0 for ids that do not
-  /// exist or are sent or withdrawn.
+  /// By hand: dead, parked or pending rows become due now, with attempts back to 1 (0: never tried). How many; 0 for
+  /// ids that do not exist or are sent or withdrawn.
   int RetryNow(const std::vector<std::int64_t>& ids, WallMs now);
   int RetryPeer(const std::string& peer_ae, WallMs now);
   /// What has not been sent of a study (pending, dead, parked) will never be, and what has been is not sent again for

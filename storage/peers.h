@@ -29,7 +29,7 @@ class Peers {
   /// All that sent a study, the first one first.
   std::vector<std::string> Senders(const std::string& study_uid) const;
   /// Senders of reported studies whose newest result was never addressed to them. Reads all senders: ask when
-  /// NoteSender had news, and at start.
+  /// NoteSender had news, when a study became or went back to reported, and at start.
   std::vector<LateSender> LateSenders() const;
   void MarkServed(const std::string& study_uid, const std::string& peer_ae, int revision);
 

@@ -56,13 +56,14 @@ struct RemovalRow {
 
 const std::string kRemovalColumns = std::string("SELECT ") + RemovalRow::kColumns + " FROM removals";
 
-/// Nothing more is to be sent or computed for study s. Peers that confirm are the parameters :c1, :c2 ...
+/// Nothing more is to be sent or computed for study s. Peers that confirm are the parameters :c1, :c2 ... Only a row of
+/// theirs that has a proof row waits: what was sent before they were asked to confirm is never proven.
 std::string NothingOutstanding(const std::vector<std::string>& confirming_peers) {
   std::string open = "b.state IN ('pending', 'dead', 'parked')";
   if (!confirming_peers.empty()) {
     open = "(" + open + " OR (b.state = 'sent' AND b.peer_ae IN (";
     for (std::size_t i = 0; i < confirming_peers.size(); ++i) open += (i ? ", :c" : ":c") + std::to_string(i + 1);
-    open += ")))";
+    open += ") AND EXISTS (SELECT 1 FROM proofs p WHERE p.outbox_id = b.id)))";
   }
   return "s.state IN ('reported', 'ignored') AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.study_uid = s.study_uid AND "
          "j.state IN ('ready', 'running')) AND NOT EXISTS (SELECT 1 FROM outbox b WHERE b.study_uid = s.study_uid "

@@ -51,7 +51,13 @@ int Check(const std::string& config, bool connect) {
   const LoadedSettings loaded = LoadSettings(config);
   for (const Finding& finding : loaded.findings)
     (finding.is_error ? std::cerr : std::cout) << FormatFinding(config, finding) << "\n";
-  if (!loaded.settings || !CheckTls(config, loaded.settings->dicom.tls)) return 2;
+  if (!loaded.settings) return 2;
+  bool is_good = CheckTls(config, loaded.settings->dicom.tls);
+  for (const std::string& error : DeploymentErrors(*loaded.settings)) {
+    std::cerr << config << ": error: " << error << "\n";
+    is_good = false;
+  }
+  if (!is_good) return 2;
   for (const std::string& warning : DeploymentWarnings(*loaded.settings))
     std::cout << config << ": warning: " << warning << "\n";
   std::cout << config << ": no mistakes\n";

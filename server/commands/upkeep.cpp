@@ -21,13 +21,14 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int kLongSeconds = 3600;  // copying a large index, removing many images
+constexpr int kLongSeconds = 3600;  // removing many images
 constexpr auto kPoll = std::chrono::milliseconds(300);
 
 /// The node's answer, or nothing when no node runs.
-std::optional<json> TryNode(const std::string& config, const std::string& target, const json& body) {
+std::optional<json> TryNode(const std::string& config, const std::string& method, const std::string& target,
+                            const json& body = nullptr) {
   try {
-    return Ask(config, "POST", target, body, kLongSeconds);
+    return Ask(config, method, target, body, kLongSeconds);
   } catch (const Error& e) {
     if (e.Code() == ErrorCode::kNotFound) return std::nullopt;
     throw;
@@ -53,7 +54,7 @@ int Verify(const std::string& config, bool as_json) {
       std::this_thread::sleep_for(kPoll);
     }
   };
-  if (const auto started = TryNode(config, "/api/v1/verify", {{"start", true}})) {
+  if (const auto started = TryNode(config, "POST", "/api/v1/verify", {{"start", true}})) {
     wait([&] { return Ask(config, "POST", "/api/v1/verify", {{"start", false}}); });
   } else {
     // The lock of the data folder says that really nobody runs.
@@ -110,12 +111,14 @@ int Backup(const std::string& config, const std::string& folder) {
   if (fs::exists(index) != fs::exists(target / "node-id"))
     throw Error(ErrorCode::kUsage, target.string() + " holds something else than a backup of a node");
   fs::remove(fresh);
-  // The index first: every file that it names is there before it names it, and files never change.
-  const bool runs = TryNode(config, "/api/v1/backup", {{"file", fresh.string()}, {"user", LocalUser()}}).has_value();
-  if (!runs) {
-    const storage::FileStore files(data);
-    storage::CopyIndex(files.IndexFile(), fresh);
-  }
+  // A running node gives rows to what it has received before it answers this.
+  const bool runs = TryNode(config, "GET", "/api/v1/status").has_value();
+  // Of a stopped node: that really nobody runs, until all is copied, also what lies in staging.
+  std::optional<storage::FileStore> stopped;
+  if (!runs) stopped.emplace(data);
+  // The index first: every file that it names is there before it names it, and files never change. This process copies
+  // it while the node writes: the node itself may write to its data folder alone (its unit; the mode of `target`).
+  storage::CopyIndex(data / "index.sqlite", fresh);
   int copied = 0;
   for (const char* part : {"images", "results"}) copied += CopyNew(data / part, target / part);
   // What a node that died had acknowledged and not put to its place; the next start, here or there, does.

@@ -4,6 +4,7 @@
 
 #include <iostream>
 #include <iterator>
+#include <memory>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -22,11 +23,13 @@ void LimitMemory(int mib) {
   if (setrlimit(RLIMIT_DATA, &limit) != 0) throw Error(ErrorCode::kInternal, "worker: its memory cannot be limited");
 }
 
-int Work() {
+/// `parent`: the process that started this one; 0: not said, nothing is looked at.
+int Work(int parent) {
   // A node that is killed takes its worker along: the job runs again at the next start, and two would share one
   // machine.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() == 1) return 1;
+  // It may have died before the line above.
+  if (parent > 0 && getppid() != parent) return 1;
   const std::string text{std::istreambuf_iterator<char>(std::cin), {}};
   const WorkerRequest request = RequestFromJson(nlohmann::json::parse(text));
   LimitMemory(request.memory_limit_mib);
@@ -49,7 +52,9 @@ void AddWorker(CLI::App& app, int& exit_code) {
   auto* command = app.add_subcommand(
       "worker", "One step of a job, started by the node itself: request on standard input, answer on descriptor 3.");
   command->group("");  // not shown: nobody calls it by hand
-  command->callback([&exit_code] { exit_code = Guarded(Work); });
+  auto parent = std::make_shared<int>(0);
+  command->add_option("--parent", *parent, "process id of the node: without it as parent, nothing is done");
+  command->callback([parent, &exit_code] { exit_code = Guarded([&] { return Work(*parent); }); });
 }
 
 }  // namespace glionode::server

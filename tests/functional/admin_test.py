@@ -12,6 +12,7 @@ import urllib.request
 
 from browser import NPM
 from case import FunctionalCase, main
+from certificates import Certificates
 from dicom_tools import dicom_files, echo, store
 from node import ROOT, Node, run
 from processes import wait_for
@@ -181,6 +182,13 @@ class Admin(FunctionalCase):
         self.assertFalse(said.get("reloaded", False))
         os.chmod(tokens, 0o600)
         self.assertEqual(ask("/api/v1/status", "d" * 32), 200)
+        # Back to loopback without tokens: the socket is still open to other machines, so the reload is refused.
+        server.sections["admin"], guarded = {"bind": "127.0.0.1", "port": server.admin_port}, server.sections["admin"]
+        self.assertIn('listens on "0.0.0.0" until the node is restarted', server.reload())
+        self.assertEqual(ask("/api/v1/status"), 401)
+        self.assertEqual(ask("/api/v1/status", "d" * 32), 200)
+        server.sections["admin"] = guarded
+        server.write_configuration()
         for word in ("d" * 32, "b" * 32):
             self.assertNotIn(word, server.process.log_text())
 
@@ -193,6 +201,27 @@ class Admin(FunctionalCase):
         self.assertEqual(checked.returncode, 2)
         self.assertIn("needs certificate, key and token_file", checked.stdout + checked.stderr)
         self.assertEqual(run("serve", "--config", server.configuration, check=False, timeout=60).returncode, 2)
+
+    def test_check_says_what_keeps_serve_from_starting(self):
+        """A key of another certificate, and tokens that others may read: both end with 2 and the same words."""
+        made = Certificates(os.path.join(self.folder, "certificates")).make_ca("ca").make("admin").make("other")
+        tokens = os.path.join(self.folder, "admin.tokens")
+        with open(tokens, "w", encoding="utf-8") as out:
+            out.write(f"operate {'b' * 32} chief\n")
+        server = Node(self.folder, 9, peer={"deliver": "none"}, sections={"admin": {
+            "bind": "127.0.0.1", "certificate": made.certificate("admin"), "key": made.key("other"), "token_file": tokens}})
+        os.makedirs(server.data, exist_ok=True)
+        for key, mode, words in (("other", 0o600, "cannot be used as the key of"), ("admin", 0o644, "chmod 600"), ("admin", 0o600, None)):
+            server.sections["admin"]["key"] = made.key(key)
+            os.chmod(tokens, mode)
+            server.write_configuration()
+            checked = run("check", "--config", server.configuration, check=False)
+            self.assertEqual(checked.returncode, 2 if words else 0, checked.stdout + checked.stderr)
+            if words:
+                self.assertIn(words, checked.stderr)
+                served = run("serve", "--config", server.configuration, check=False, timeout=60)
+                self.assertEqual(served.returncode, 2, served.stderr)
+                self.assertIn(words, served.stderr)
 
     def test_a_reload_says_what_is_in_force(self):
         server = self.start_node()

@@ -23,6 +23,14 @@ class Commands(FunctionalCase):
             self.assertEqual(done.returncode, 2, f"{words}: {done.stdout}{done.stderr}")
             self.assertTrue(done.stderr.strip(), words)
 
+    def test_a_worker_without_its_node_does_nothing(self):
+        """The node says its process id (1 in a container without an init): only another parent than that is none."""
+        empty = "parse error"  # there is no request on standard input
+        self.assertIn(empty, run("worker", check=False, timeout=60).stderr)
+        self.assertIn(empty, run("worker", "--parent", os.getpid(), check=False, timeout=60).stderr)
+        orphan = run("worker", "--parent", os.getppid() or 1, check=False, timeout=60)
+        self.assertEqual((orphan.returncode, orphan.stdout, orphan.stderr), (1, "", ""))
+
     def test_example_configuration_is_accepted(self):
         example = os.path.join(ROOT, "config", "glionode.example.toml")
         done = run("check", "--config", example, check=False)

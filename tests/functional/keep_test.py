@@ -1,9 +1,12 @@
 """What the node keeps, and for how long: backups, a damaged index, deleting, the audit trail."""
 
+import json
 import os
 import shutil
 import stat
 import tempfile
+import urllib.error
+import urllib.request
 import xml.etree.ElementTree as ElementTree
 
 from life_case import LifeCase  # first: it chooses the program
@@ -22,6 +25,8 @@ class Keep(LifeCase):
         server.wait_sent(uid)
         copy = os.path.join(self.folder, "copy")
         self.order(server, "backup", copy)
+        # The node took no part in it: under its unit it may write to its data folder alone.
+        self.assertNotIn("POST /api/v1/backup", server.process.log_text())
         second = self.send(server, 2)
         server.wait_study(second, {"reported"})
         server.wait_sent(second)
@@ -112,6 +117,49 @@ class Keep(LifeCase):
             deleted = [line for line in trail if '"110105"' in line]
         self.assertEqual(len(deleted), 2)
         self.assertIn("the patient asked for it", deleted[0])
+
+    def post(self, server, path, body):
+        """Status of an order to the API, as any program may send it."""
+        request = urllib.request.Request(f"http://127.0.0.1:{server.admin_port}/api/v1/{path}", data=json.dumps(body).encode(),
+                                         headers={"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status
+        except urllib.error.HTTPError as refusal:
+            return refusal.code
+
+    def test_delete_takes_a_study_or_a_patient_and_never_both(self):
+        server = self.start_node()
+        uids = [self.send(server, number) for number in (1, 2)]
+        for uid in uids:
+            server.wait_study(uid, {"reported"})
+        self.assertEqual(self.post(server, "delete", {"study_uid": uids[0], "patient_id": "CHAOS-life-2"}), 400)
+        self.assertEqual(self.post(server, "delete", {}), 400)
+        for uid in uids:
+            self.assertEqual(server.study(uid)["state"], "reported")
+
+    def test_the_audit_trail_names_who_was_identified(self):
+        """Whom a body names is text; who ordered is the caller. Orders of every kind are there, refused ones too."""
+        server = self.start_node()
+        uid = self.send(server, 1)
+        server.wait_study(uid, {"reported"})
+        self.assertEqual(self.post(server, "pause", {"peer": "HOSPITAL", "user": "boss"}), 200)
+        self.assertEqual(self.post(server, f"studies/{uid}/rerun", {}), 200)
+        self.assertEqual(self.post(server, "studies/1.2.3/release", {"reason": "seen"}), 404)
+        self.assertEqual(self.post(server, "reload", {}), 200)
+        self.assertEqual(self.post(server, "delete", {"study_uid": uid, "user": "boss"}), 200)
+        with open(os.path.join(server.data, "audit", "audit.xml"), encoding="utf-8") as trail:
+            messages = [ElementTree.fromstring(line) for line in trail]
+        orders = {}
+        for message in messages:
+            text = message.findtext("EventIdentification/EventOutcomeDescription") or ""
+            if text.startswith("order: ") or message.find("EventIdentification/EventID").get("csd-code") == "110105":
+                orders[text] = [who.get("UserID") for who in message.findall("ActiveParticipant")
+                                if who.get("UserIsRequestor") == "true"]
+        self.assertEqual(orders, dict.fromkeys([
+            "order: pause; peer: HOSPITAL; user, as the caller says: boss", "order: rerun",
+            "order: release; reason: seen; refused with status 404", "order: reload", "deleted by an administrator",
+            "order: delete; user, as the caller says: boss"], ["local"]))
 
     def test_the_audit_trail_tells_what_happened(self):
         """Start, transfers, a stranger, an order, stop: each a message that parses, in a file that only the owner reads."""

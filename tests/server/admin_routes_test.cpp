@@ -3,6 +3,7 @@
 #include "config/error.h"
 #include "config/sha256.h"
 #include "fake_node.h"
+#include "server/admin_audit.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -149,6 +150,50 @@ TEST_F(AdminRoutesTest, TokensAndTheirRoles) {
       EXPECT_NE(route.access, Access::kOpen) << route.path;
     }
   }
+}
+
+TEST_F(AdminRoutesTest, EveryOrderIsAuditedUnderTheNameOfItsToken) {
+  access_.is_local = false;
+  access_.tokens = {{Access::kOperate, Sha256Hex("working"), "chief"}};
+  request_.authorization = "Bearer working";
+  std::vector<AuditEvent> events;
+  router_.OnChange([&](const AdminChange& change) {
+    if (const auto event = AuditOf(change)) events.push_back(*event);
+  });
+  Ask("POST", "/api/v1/pause", R"({"peer":"PACS","why":"moving","user":"boss"})");
+  Ask("POST", "/api/v1/retry", R"({"ids":[1,2]})");
+  Ask("POST", "/api/v1/retry", R"({"study_uid":"1.2"})");
+  Ask("POST", "/api/v1/studies/1%2E2/release", R"({"reason":"seen"})");
+  Ask("POST", "/api/v1/studies/1.2/rerun");
+  Ask("POST", "/api/v1/reload");
+  Ask("POST", "/api/v1/delete", R"({"patient_id":"P-7"})");
+  ASSERT_EQ(events.size(), 7u);
+  for (const AuditEvent& event : events) {
+    EXPECT_EQ(event.kind, AuditKind::kRestrictedFunction);
+    EXPECT_EQ(event.user, "chief") << event.text;
+  }
+  EXPECT_EQ(events[0].text, "order: pause; peer: PACS; why: moving; user, as the caller says: boss");
+  EXPECT_EQ(events[1].text, "order: retry; outbox rows: 2");
+  EXPECT_EQ(events[2].study_uid, "1.2");
+  EXPECT_EQ(events[3].text, "order: release; reason: seen");
+  EXPECT_EQ(events[3].study_uid, "1.2");
+  EXPECT_TRUE(events[3].success);
+  EXPECT_EQ(events[4].text, "order: rerun; refused with status 500");
+  EXPECT_FALSE(events[4].success);
+  EXPECT_EQ(events[6].text, "order: delete") << "nothing of a patient";
+  // Looking is no order, and control characters are no UID.
+  Ask("POST", "/api/v1/verify", R"({"start":false})");
+  Ask("POST", "/api/v1/peers/PACS%201/echo");
+  EXPECT_EQ(events.size(), 7u);
+  Ask("POST", "/api/v1/studies/1%0A2/release", R"({"reason":"seen"})");
+  EXPECT_EQ(events.at(7).study_uid, "");
+  // Nor does a body of other types end anything.
+  EXPECT_NO_THROW(Ask("POST", "/api/v1/pause", R"({"peer":5,"why":[1],"study_uid":{},"ids":"x"})"));
+}
+
+TEST_F(AdminRoutesTest, OrdersKnowTheirCaller) {
+  EXPECT_EQ(Body(Ask("POST", "/api/v1/delete", R"({"study_uid":"1.2","user":"boss"})"))["caller"], "local");
+  EXPECT_EQ(Ask("POST", "/api/v1/backup", R"({"file":"/tmp/index"})").status, 404);
 }
 
 TEST_F(AdminRoutesTest, AFailureInsideIsNotShownOutside) {

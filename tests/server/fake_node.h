@@ -43,7 +43,9 @@ class FakeNode : public NodeView {
   json Release(const std::string&, const std::string& caller, const std::string& reason) override {
     return {{"released", true}, {"text", caller + ": " + reason}};
   }
-  json Do(const std::string& action, const json& body) override { return {{"did", action}, {"body", body}}; }
+  json Do(const std::string& action, const json& body, const std::string& caller) override {
+    return {{"did", action}, {"body", body}, {"caller", caller}};
+  }
   json Withdraw(const std::string& uid, const std::string& reason, const std::string& text) override {
     if (uid != "1.2") throw Error(ErrorCode::kNotFound, "no report");
     return {{"unsent", 0}, {"peers", {reason + " " + text}}};

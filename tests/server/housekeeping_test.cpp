@@ -36,7 +36,7 @@ class HousekeepingTest : public PipelineTest {
   }
   Housekeeping Make(HousekeepingSettings settings = {}) {
     return Housekeeping({*files_, *removals_, clock_, *audit_, [this] { return free_bytes_; },
-                         [this](const std::string& study) { return ingest_->MayStillArrive(study); }},
+                         [this](const std::string& study) { return ingest_->IsArriving(study); }},
                         settings, {});
   }
   int Images() const {
@@ -120,6 +120,17 @@ TEST_F(HousekeepingTest, APartOfARemovedStudyOpensNoRevision) {
   PushStudy({.roles = {"t1", "t1ce"}});
   Watch();
   EXPECT_EQ(index_->Find(StudyUid())->state, StudyState::kReady) << "now all is here, and the T2 is another one";
+}
+
+TEST_F(HousekeepingTest, AnotherSeriesOfARemovedStudyLeavesItReported) {
+  SendAll();
+  Days(31);
+  Make().RunOnce();
+  PushStudy({.roles = {"flair"}});
+  Watch();
+  EXPECT_EQ(index_->Find(StudyUid())->state, StudyState::kReported) << "not `receiving` for ever";
+  EXPECT_THAT(index_->Find(StudyUid())->why, HasSubstr("36 of the images"));
+  EXPECT_EQ(jobs_->OfStudy(StudyUid()).size(), 1u);
 }
 
 TEST_F(HousekeepingTest, ACrashBetweenRecordAndFilesIsBroughtToItsEnd) {

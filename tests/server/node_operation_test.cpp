@@ -138,7 +138,7 @@ TEST_F(FileTest, TokenFilesAreReadStrictly) {
   AdminSettings settings;
   const std::string token(24, 'a'), other(24, 'b');
   settings.token_file = Write("good", "# tokens\nread " + token + " nurse # day\n\noperate " + other + "\n");
-  const AdminAccess access = ReadAccess(settings);
+  const AdminAccess access = ReadAccess(settings, settings.bind);
   ASSERT_EQ(access.tokens.size(), 2u);
   EXPECT_EQ(access.Identify("Bearer " + token)->name, "nurse");
   EXPECT_EQ(access.Identify("Bearer " + other)->role, Access::kOperate);
@@ -148,7 +148,7 @@ TEST_F(FileTest, TokenFilesAreReadStrictly) {
   const auto refused = [&](const std::string& name, const std::string& text, mode_t mode = 0600) {
     settings.token_file = Write(name, text, mode);
     try {
-      ReadAccess(settings);
+      ReadAccess(settings, settings.bind);
       return std::string("accepted");
     } catch (const Error& e) {
       EXPECT_EQ(std::string(e.what()).find(token), std::string::npos) << "a token in an error text";
@@ -161,7 +161,20 @@ TEST_F(FileTest, TokenFilesAreReadStrictly) {
   EXPECT_THAT(refused("empty", "# nothing\n"), HasSubstr("no token"));
   settings.token_file.clear();
   settings.bind = "0.0.0.0";
-  EXPECT_THROW(ReadAccess(settings), Error);
+  EXPECT_THROW(ReadAccess(settings, settings.bind), Error);
+}
+
+TEST_F(FileTest, AReloadIsJudgedByTheAddressThatIsBound) {
+  AdminSettings settings;  // loopback again, while the socket is still open to other machines
+  const std::string bound = "0.0.0.0";
+  EXPECT_TRUE(ReadAccess(settings, settings.bind).is_local);
+  EXPECT_THROW(ReadAccess(settings, bound), Error) << "everybody would be the local operator";
+  settings.certificate = "admin.crt";
+  EXPECT_THROW(ReadAccess(settings, bound), Error);
+  settings.token_file = Write("tokens", "operate " + std::string(24, 'b') + " chief\n");
+  EXPECT_FALSE(ReadAccess(settings, bound).is_local);
+  settings.certificate.clear();
+  EXPECT_THROW(ReadAccess(settings, bound), Error) << "tokens without TLS";
 }
 
 TEST(ReloadScope, NamesWhatNeedsARestart) {
@@ -180,6 +193,13 @@ TEST(ReloadScope, NamesWhatNeedsARestart) {
   wanted.dicom.port = 104;
   wanted.node.ae_title = "OTHER";
   EXPECT_EQ(KeysThatNeedRestart(running, wanted), (std::vector<std::string>{"node.ae_title", "dicom.port"}));
+  wanted = running;
+  wanted.audit.max_file_mib = 1;
+  wanted.audit.keep_files = 2;
+  wanted.audit.syslog = "udp://collector:514";
+  wanted.audit.tls_ca = "ca.crt";
+  EXPECT_EQ(KeysThatNeedRestart(running, wanted),
+            (std::vector<std::string>{"audit.max_file_mib", "audit.keep_files", "audit.syslog", "audit.tls_ca"}));
 }
 
 class RerunTest : public NodeTest {

@@ -43,6 +43,28 @@ TEST_F(OutboxWorkerTest, AnIdentityConflictParksTheStudy) {
   EXPECT_EQ(Send({dicom::SendOutcome::kSent, 0, "stored"}), 0);
 }
 
+TEST_F(OutboxWorkerTest, AnIdentityConflictThatIsSettledUnparksTheStudy) {
+  const int rows = Send({dicom::SendOutcome::kIdentity, 0xA778, "patient differs"});
+  const auto first = outbox_->OfStudy(StudyUid()).front().id;
+  EXPECT_EQ(outbox_->RetryNow({first}, clock_.Wall()), 1);
+  EXPECT_EQ(Send({dicom::SendOutcome::kSent, 0, "stored"}), 1);
+  EXPECT_EQ(index_->Find(StudyUid())->state, StudyState::kParked) << "other rows are parked still";
+  EXPECT_EQ(outbox_->RetryPeer("PACS", clock_.Wall()), rows - 1);
+  EXPECT_EQ(Send({dicom::SendOutcome::kSent, 0, "stored"}), rows - 1);
+  EXPECT_EQ(index_->Find(StudyUid())->state, StudyState::kReported);
+  EXPECT_TRUE(index_->Find(StudyUid())->why.empty());
+}
+
+TEST_F(OutboxWorkerTest, AConflictChangesNotWhyAStudyIsParked) {
+  index_->ForceState(StudyUid(), StudyState::kParked, "mixed_identity: images name different patients");
+  const std::string report = dicom::SrClassUid(dicom::SrClass::kComprehensive3D);
+  Send({dicom::SendOutcome::kIdentity, 0xA778, "patient differs"}, report);
+  outbox_->RetryPeer("PACS", clock_.Wall());
+  Send({dicom::SendOutcome::kSent, 0, "stored"});
+  EXPECT_EQ(index_->Find(StudyUid())->state, StudyState::kParked);
+  EXPECT_EQ(index_->Find(StudyUid())->why.rfind("mixed_identity", 0), 0u);
+}
+
 TEST_F(OutboxWorkerTest, APeerWithoutTheReportsClassGetsTheNextOne) {
   const std::string best = dicom::SrClassUid(dicom::SrClass::kComprehensive3D);
   Send({dicom::SendOutcome::kNoContext, 0xFFFF, "no context"}, best);
@@ -108,6 +130,13 @@ TEST_F(OutboxWorkerTest, AWithdrawalRejectsWhatThePeerHasAndNothingElse) {
   EXPECT_EQ(note.rejected_instances.size(), before.size());
   EXPECT_THROW(TakeBack(), Error);
   EXPECT_EQ(outbox_->Withdrawals(StudyUid()).at(0).reason, "patient-safety");
+}
+
+TEST_F(OutboxWorkerTest, AWithdrawalRejectsWhatWasTriedAndWithdrawnSince) {
+  Send({dicom::SendOutcome::kTransient, 0xFFFF, "connection lost"});
+  outbox_->RetryPeer("PACS", clock_.Wall());
+  outbox_->WithdrawUnsent(StudyUid(), "the patient identity was corrected before this was sent", clock_.Wall());
+  EXPECT_EQ(TakeBack().peers, std::vector<std::string>{"PACS"}) << "only the answer may have been lost";
 }
 
 TEST_F(OutboxWorkerTest, AReportThatNeverLeftNeedsNoNote) {
@@ -230,6 +259,26 @@ TEST_F(OutboxWorkerTest, ASecondPacsWithTheSameStudyGetsTheResultIfItMayHaveIt) 
   std::map<std::string, std::size_t> rows;
   for (const auto& row : outbox_->OfStudy(StudyUid())) ++rows[row.peer_ae];
   EXPECT_EQ(rows, (std::map<std::string, std::size_t>{{"PACS", before}, {"SECOND", before}}));
+}
+
+/// Its images are no resend of the same bytes: the study is judged again, and goes back to what it had.
+TEST_F(OutboxWorkerTest, ASecondPacsWithMoreOfTheStudyGetsTheResultWhenItGoesBackToReported) {
+  const auto before = outbox_->OfStudy(StudyUid()).size();
+  for (const auto& [role, files] : MakeStudy({.roles = {"flair"}}))
+    for (const auto& file : files) Push(file, "SECOND");
+  PeerSettings second;
+  second.ae_title = "SECOND", second.deliver = "all";
+  OutboxWorker worker({*files_, *index_, *jobs_, *outbox_, *peers_, clock_, {}, [] { return false; }}, {second});
+  EXPECT_EQ(worker.ServeLateSenders(), 0) << "it is being judged";
+  auto watcher = MakeWatcher(StudySettings{});
+  watcher->Tick(Bundle());
+  EXPECT_FALSE(watcher->TakeWentBack());
+  clock_.Advance(61);
+  EXPECT_EQ(watcher->Tick(Bundle()), 0);
+  ASSERT_EQ(index_->Find(StudyUid())->state, StudyState::kReported);
+  EXPECT_TRUE(watcher->TakeWentBack());
+  EXPECT_FALSE(watcher->TakeWentBack());
+  EXPECT_EQ(worker.ServeLateSenders(), static_cast<int>(before));
 }
 
 TEST_F(OutboxWorkerTest, APeerUnderANewNameAndAddressGetsWhatWaited) {

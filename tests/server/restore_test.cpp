@@ -104,6 +104,17 @@ TEST_F(RestoreTest, WhatWasWithdrawnForTheIdentityStaysSoWithoutItsImages) {
   EXPECT_EQ(SendAgain(), 0);
 }
 
+/// A start that is killed in the middle has given the new index some studies, but not all that was delivered.
+TEST_F(RestoreTest, AReadingBackThatIsCutShortGoesOnAtTheNextStart) {
+  EXPECT_FALSE(BeginRestore(files_->Root(), false)) << "an index that has studies is as it is";
+  EXPECT_TRUE(BeginRestore(files_->Root(), true));
+  EXPECT_TRUE(BeginRestore(files_->Root(), false)) << "killed in between";
+  EXPECT_EQ(RestoreResults(*files_, *database_, clock_.Wall()), 0) << "what is there already is not read twice";
+  EndRestore(files_->Root());
+  EXPECT_FALSE(BeginRestore(files_->Root(), false));
+  EndRestore(files_->Root());  // nothing there is nothing wrong
+}
+
 TEST_F(RestoreTest, WhoWasPausedIsKnown) {
   EXPECT_TRUE(ReadPauses(files_->Root()).empty());
   peers_->Pause("PACS", "being \"replaced\"", 1000);

@@ -7,6 +7,7 @@
 #include <iostream>
 #include <iterator>
 #include <signal.h>
+#include <string>
 #include <thread>
 #include <unistd.h>
 
@@ -60,7 +61,13 @@ TEST(WorkerClient, StoppingEndsTheWorker) {
   EXPECT_EQ(run.end, WorkerEnd::kCancelled);
 }
 
-int BeWorker() {
+TEST(WorkerClient, TellsTheWorkerWhoItsParentIs) {
+  const WorkerRun run = RunWorker(Asking("parent"), 60, kGoOn);
+  ASSERT_EQ(run.end, WorkerEnd::kAnswered) << run.text;
+  EXPECT_EQ(run.answer.device, "worker --parent " + std::to_string(getpid()));
+}
+
+int BeWorker(int argc, char** argv) {
   const std::string text{std::istreambuf_iterator<char>(std::cin), {}};
   const std::string what = RequestFromJson(nlohmann::json::parse(text)).bundle;
   if (what == "crash") raise(SIGKILL);
@@ -69,6 +76,10 @@ int BeWorker() {
   WorkerAnswer answer;
   answer.ok = true;
   answer.device = "here";
+  if (what == "parent") {
+    answer.device = argv[1];
+    for (int i = 2; i < argc; ++i) answer.device += std::string(" ") + argv[i];
+  }
   std::string out = ToJson(answer).dump();
   if (what == "half") out.resize(out.size() / 2);
   const bool written = write(3, out.data(), out.size()) == static_cast<ssize_t>(out.size());
@@ -79,7 +90,7 @@ int BeWorker() {
 }  // namespace glionode::server
 
 int main(int argc, char** argv) {
-  if (argc > 1 && std::strcmp(argv[1], "worker") == 0) return glionode::server::BeWorker();
+  if (argc > 1 && std::strcmp(argv[1], "worker") == 0) return glionode::server::BeWorker(argc, argv);
   ::testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }

@@ -185,6 +185,30 @@ TEST_F(DatabaseTest, EverythingIsThereAfterReopening) {
   EXPECT_TRUE(jobs_->ResultByKey("key"));
 }
 
+TEST_F(DatabaseTest, DamageThatAnAccessMeetsIsRemembered) {
+  index_->Add(Image("1.1"));
+  int page = 0;
+  database_->Read([&](soci::session& session) {
+    session << "SELECT rootpage FROM sqlite_schema WHERE name = 'instances'", soci::into(page);
+  });
+  database_.reset();
+  {
+    std::fstream damage(folder_.Path() / "index.sqlite", std::ios::in | std::ios::out | std::ios::binary);
+    damage.seekp((page - 1) * 4096);
+    damage << std::string(4096, '\x5a');
+  }
+  Database database(folder_.Path() / "index.sqlite");
+  EXPECT_FALSE(database.SawDamage()) << "the schema is whole";
+  EXPECT_EQ(CodeOf([&] {
+              database.Read([](soci::session& session) {
+                std::string file;
+                session << "SELECT file FROM instances WHERE id = 1", soci::into(file);
+              });
+            }),
+            ErrorCode::kInternal);
+  EXPECT_TRUE(database.SawDamage());
+}
+
 /// The questions that are asked all the time must be answered by an index, not by reading a table.
 TEST_F(DatabaseTest, FrequentQuestionsDoNotReadWholeTables) {
   const char* questions[] = {
@@ -196,6 +220,7 @@ TEST_F(DatabaseTest, FrequentQuestionsDoNotReadWholeTables) {
       "SELECT id FROM jobs WHERE study_uid = 'x' AND input_key = 'y'",
       "SELECT id FROM objects WHERE sop_instance_uid = 'x'",
       "SELECT id FROM outbox WHERE peer_ae = 'x' AND state = 'pending' AND next_try <= 5",
+      "SELECT id FROM outbox WHERE peer_ae = 'x' AND state = 'pending' AND next_try > 5 ORDER BY id LIMIT 5",
       "SELECT next_try FROM outbox WHERE state = 'pending' ORDER BY next_try LIMIT 1",
       "SELECT id FROM outbox WHERE study_uid = 'x'",
       "SELECT id FROM results WHERE input_key = 'x'",

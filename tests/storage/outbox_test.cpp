@@ -71,6 +71,27 @@ TEST_F(OutboxTest, RetriesComeAtTheirTime) {
   EXPECT_EQ(Row("1.9.1", "PACS").next_try, 1763740000000) << "every deadline is a column";
 }
 
+TEST_F(OutboxTest, AClockThatWasSetBackStrandsNoRow) {
+  const auto row = Row("1.9.1", "PACS");
+  const WallMs ahead = 1763740000000, now = ahead - WallMs{365} * 86400 * 1000;
+  outbox_->MarkRetry(row.id, "connection refused", ahead);
+  EXPECT_EQ(outbox_->Due("PACS", now, 10).size(), 2u);
+  EXPECT_EQ(outbox_->Due("PACS", now, 1).size(), 1u);
+  EXPECT_EQ(outbox_->Due("PACS", ahead - 3600001, 10).size(), 2u) << "longer than any delay";
+  EXPECT_EQ(outbox_->Due("PACS", ahead - 3600000, 10).size(), 1u) << "the longest delay";
+}
+
+TEST_F(OutboxTest, ARetryByHandKeepsThatARowWasTried) {
+  const auto tried = Row("1.9.1", "PACS"), untried = Row("1.9.2", "PACS");
+  for (int i = 0; i < 5; ++i) outbox_->MarkRetry(tried.id, "connection lost", 6000);
+  EXPECT_EQ(outbox_->RetryPeer("PACS", 7000), 2);
+  EXPECT_EQ(Row("1.9.1", "PACS").attempts, 1);
+  EXPECT_EQ(Row("1.9.2", "PACS").attempts, 0);
+  EXPECT_EQ(outbox_->RetryNow({tried.id, untried.id}, 8000), 2);
+  EXPECT_EQ(Row("1.9.1", "PACS").attempts, 1);
+  EXPECT_EQ(Row("1.9.2", "PACS").attempts, 0);
+}
+
 TEST_F(OutboxTest, DeadRowsWaitForAHand) {
   const auto dead = Row("1.9.1", "PACS"), parked = Row("1.9.2", "PACS"), withdrawn = Row("1.9.1", "SECOND");
   outbox_->MarkRetry(dead.id, "busy", 5500);
@@ -85,7 +106,7 @@ TEST_F(OutboxTest, DeadRowsWaitForAHand) {
               ElementsAre(std::pair("dead", 1), std::pair("parked", 1), std::pair("withdrawn", 1)));
   EXPECT_EQ(outbox_->RetryNow({dead.id, withdrawn.id, 999}, 8000), 1);
   EXPECT_EQ(Row("1.9.1", "PACS").state, OutboxState::kPending);
-  EXPECT_EQ(Row("1.9.1", "PACS").attempts, 0);
+  EXPECT_EQ(Row("1.9.1", "PACS").attempts, 1) << "that it was tried is kept: the PACS may have it";
   EXPECT_EQ(Row("1.9.1", "PACS").next_try, 8000);
   EXPECT_EQ(outbox_->RetryPeer("PACS", 9000), 2) << "the pending one is due now too";
   EXPECT_EQ(outbox_->Due("PACS", 9000, 10).size(), 2u);

@@ -39,6 +39,18 @@ TEST_F(PeersTest, ALateSenderIsFoundUntilItIsServed) {
   EXPECT_THAT(peers_->LateSenders(), IsEmpty());
 }
 
+TEST_F(PeersTest, ASenderThatWasNotedWhileTheReportWasWrittenIsALateOne) {
+  index_->Add(Image("1.1"));
+  const auto job = jobs_->Create(NewJob("key"), Study().changes);
+  ASSERT_TRUE(job && jobs_->Claim("me", 3000, 9000));
+  const std::vector<NewObject> for_pacs = {Object("1.9.1", {"PACS"})};  // the receivers are chosen
+  peers_->NoteSender("1.2", "SECOND", 4000);
+  jobs_->Finish(job->id, NewResult(), for_pacs, 5000);
+  ASSERT_EQ(peers_->LateSenders().size(), 1u);
+  EXPECT_EQ(peers_->LateSenders().front().peer_ae, "SECOND");
+  EXPECT_EQ(peers_->LateSenders().front().revision, 1);
+}
+
 TEST_F(PeersTest, PausesSurviveARestart) {
   peers_->Pause("PACS", "moving", 1000);
   peers_->Pause("PACS", "still moving", 2000);

@@ -42,6 +42,8 @@ TEST_F(RemovalsTest, NothingGoesWhileSomethingIsToBeDoneOrSent) {
   outbox_->MarkSent(row.id, "0000", 8000);
   EXPECT_EQ(Removable().size(), 1u);
   EXPECT_THAT(Removable(1000), IsEmpty()) << "too young";
+  EXPECT_EQ(Removable(1000000, {"SECOND"}).size(), 1u) << "sent before proof was asked for: none will come";
+  outbox_->MarkSent(row.id, "0000", 8000, 99000);
   EXPECT_THAT(Removable(1000000, {"X", "SECOND"}), IsEmpty()) << "sent, but not confirmed";
   EXPECT_EQ(Removable(1000000, {"X"}).size(), 1u);
 }
@@ -210,10 +212,11 @@ TEST_F(InventoryTest, AResultComesBackWithWhatWasDelivered) {
 TEST_F(RemovalsTest, JobsOfARestingPeerWait) {
   jobs_->Create(NewJob("key"), Study().changes);
   EXPECT_FALSE(jobs_->Claim("me", 100000, 200000, {"X", "PACS"}));
-  EXPECT_TRUE(jobs_->StartedSince(0).empty());
+  EXPECT_TRUE(jobs_->StartedSince(0, 100000).empty());
   EXPECT_TRUE(jobs_->Claim("me", 100000, 200000, {"X"}));
-  EXPECT_THAT(jobs_->StartedSince(99999), ElementsAre(::testing::Pair("PACS", 1)));
-  EXPECT_THAT(jobs_->StartedSince(100000), IsEmpty());
+  EXPECT_THAT(jobs_->StartedSince(99999, 100000), ElementsAre(::testing::Pair("PACS", 1)));
+  EXPECT_THAT(jobs_->StartedSince(100000, 200000), IsEmpty());
+  EXPECT_THAT(jobs_->StartedSince(0, 99999), IsEmpty()) << "the clock was set back: nobody rests until then";
 }
 
 }  // namespace
