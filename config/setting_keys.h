@@ -47,6 +47,8 @@ inline constexpr SettingKey<DicomSettings> kDicomKeys[] = {
     GLIONODE_KEY(DicomSettings, message_seconds, false, r.ReadInt(name, node, s.message_seconds, 1, kDaySeconds)),
     GLIONODE_KEY(DicomSettings, max_instance_bytes, false,
                  r.ReadInt(name, node, s.max_instance_bytes, std::int64_t{1} << 20, std::int64_t{1} << 40)),
+    GLIONODE_KEY(DicomSettings, compression, false,
+                 r.ReadChoice(name, node, s.compression, {"any", "lossless", "none"})),
 };
 
 inline constexpr SettingKey<TlsSettings> kTlsKeys[] = {

@@ -47,6 +47,7 @@ struct DicomSettings {
   int idle_seconds = 60;      ///< between two messages of an association
   int message_seconds = 600;  ///< one whole C-STORE with its data set
   std::int64_t max_instance_bytes = std::int64_t{2} << 30;
+  std::string compression = "any";  ///< of transfer syntaxes that are accepted: any, lossless, none
   TlsSettings tls;
 };
 

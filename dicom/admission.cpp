@@ -10,7 +10,8 @@
 namespace glionode::dicom {
 namespace {
 
-// In this order: what needs no codec first, then what loses nothing, then the lossy ones.
+// In this order: what needs no codec first, then what loses nothing, then the lossy ones. `compression` takes a
+// beginning.
 const char* kTransferSyntaxes[] = {UID_LittleEndianExplicitTransferSyntax,
                                    UID_LittleEndianImplicitTransferSyntax,
                                    UID_BigEndianExplicitTransferSyntax,
@@ -24,7 +25,13 @@ const char* kTransferSyntaxes[] = {UID_LittleEndianExplicitTransferSyntax,
                                    UID_JPEG2000TransferSyntax,
                                    UID_JPEGProcess1TransferSyntax,
                                    UID_JPEGProcess2_4TransferSyntax};
-constexpr int kUncompressed = 3;  // for Verification
+constexpr int kUncompressed = 3;  // for Verification, too
+constexpr int kLossless = 9;
+
+int Accepted(const std::string& compression) {
+  if (compression == "none") return kUncompressed;
+  return compression == "lossless" ? kLossless : static_cast<int>(std::size(kTransferSyntaxes));
+}
 
 }  // namespace
 
@@ -73,12 +80,12 @@ std::optional<Rejection> JudgeRequest(const ReceiverContext& context, T_ASC_Para
   return std::nullopt;
 }
 
-void AcceptContexts(T_ASC_Parameters* request) {
+void AcceptContexts(T_ASC_Parameters* request, const std::string& compression) {
   const char* verification[] = {UID_VerificationSOPClass};
   ASC_acceptContextsWithPreferredTransferSyntaxes(request, verification, 1, kTransferSyntaxes, kUncompressed);
   AcceptCommitmentContexts(request);
   ASC_acceptContextsWithPreferredTransferSyntaxes(request, dcmAllStorageSOPClassUIDs, numberOfDcmAllStorageSOPClassUIDs,
-                                                  kTransferSyntaxes, static_cast<int>(std::size(kTransferSyntaxes)));
+                                                  kTransferSyntaxes, Accepted(compression));
 }
 
 }  // namespace glionode::dicom

@@ -27,7 +27,8 @@ std::optional<Rejection> JudgeRequest(const ReceiverContext& context, T_ASC_Para
                                       const CallerCertificate& certificate, PeerFacts& peer);
 
 /// Accepts of the proposed presentation contexts what the node serves: Verification, reports of storage commitment, and
-/// every Storage SOP class in the transfer syntaxes of docs/conformance.md, uncompressed preferred.
-void AcceptContexts(T_ASC_Parameters* request);
+/// every Storage SOP class in the transfer syntaxes of docs/conformance.md that `compression` ([dicom]) lets in,
+/// uncompressed preferred.
+void AcceptContexts(T_ASC_Parameters* request, const std::string& compression);
 
 }  // namespace glionode::dicom

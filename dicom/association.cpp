@@ -160,7 +160,7 @@ void Association::Reject(const Rejection& rejection) {
 
 bool Association::Negotiate() {
   T_ASC_Parameters* params = association_->params;
-  AcceptContexts(params);
+  AcceptContexts(params, context_.options.network.compression);
   if (ASC_countAcceptedPresentationContexts(params) == 0)
     Refused("no_context", "none of the SOP classes and transfer syntaxes that it proposes is accepted");
   socket_->Arm(Seconds(context_.options.network.connect_seconds), true);

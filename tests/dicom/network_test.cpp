@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <latch>
+#include <map>
 #include <new>
 #include <set>
 #include <thread>
@@ -72,6 +73,23 @@ TEST(Receiver, PrefersExplicitLittleEndianAmongWhatIsProposed) {
   EXPECT_EQ(caller.Store(kMrImage, "1.2.3.4", SmallDataset("1.2.3.4")), 0);
   ASSERT_EQ(node.sink.Instances().size(), 1U);
   EXPECT_EQ(node.sink.Instances()[0].transfer_syntax_uid, kExplicit);
+}
+
+TEST(Receiver, CompressionSaysWhichTransferSyntaxesAreAccepted) {
+  const std::string lossless = "1.2.840.10008.1.2.4.90", lossy = "1.2.840.10008.1.2.4.91";
+  const std::map<std::string, std::set<std::string>> accepted = {
+      {"any", {kImplicit, lossless, lossy}}, {"lossless", {kImplicit, lossless}}, {"none", {kImplicit}}};
+  for (const auto& [compression, syntaxes] : accepted) {
+    Node node([&, &word = compression](ReceiverOptions& options) { options.network.compression = word; });
+    for (const std::string& syntax : {kImplicit, lossless, lossy}) {
+      RawCaller caller(node.Port());
+      ASSERT_TRUE(caller.Associate("PACS", "GLIONODE", {{kMrImage, {syntax}}}));
+      EXPECT_TRUE(caller.Release());
+      const std::uint64_t refused = syntaxes.count(syntax) ? 0 : 1;
+      EXPECT_EQ(node.Refusals("no_context"), refused + (syntax == lossy && compression == "none" ? 1 : 0))
+          << compression << " " << syntax;
+    }
+  }
 }
 
 TEST(Receiver, TakesRealFilesInEveryEncodingByteForByte) {
