@@ -53,12 +53,14 @@ json OutboxSchema() {
 }
 
 json PeerSchema() {
-  return Object({{"ae_title", Type("string")},
-                 {"host", Type("string")},
-                 {"port", Type("integer")},
-                 {"deliver", Type("string")},
-                 {"pending", Type("integer")},
-                 {"dead", Type("integer")}});
+  json peer = Object({{"ae_title", Type("string")},
+                      {"configured", Type("boolean")},
+                      {"paused", Type("boolean")},
+                      {"pending", Type("integer")},
+                      {"dead", Type("integer")}});
+  // One that stands in old studies or in the outbox alone has none of these.
+  peer["properties"].update({{"host", Type("string")}, {"port", Type("integer")}, {"deliver", Type("string")}});
+  return peer;
 }
 
 json ProblemSchema() {

@@ -87,7 +87,7 @@ void AddPeerOrder(CLI::App& app, int& exit_code, const char* name, const char* h
   auto peer = std::make_shared<std::string>();
   auto why = std::make_shared<std::string>();
   command->add_option("peer", *peer, "AE title")->required();
-  if (takes_reason) command->add_option("--why", *why, "shown by `glionode peers`");
+  if (takes_reason) command->add_option("--why", *why, "kept with the pause: `glionode peers --json` shows it");
   command->add_option("--config", *config, "configuration file of the running node")->required();
   auto as_json = std::make_shared<bool>(false);
   command->add_flag("--json", *as_json, "as JSON");

@@ -254,7 +254,7 @@ export function Peers({ version, say }) {
   return html`<section aria-labelledby="peers"><h2 id="peers">Peers</h2>
     ${problem && html`<p class="bad">${problem.message}</p>`}
     ${data && html`<${Table} caption="Who may send, and where results go" empty="No [[peer]] in the configuration: nobody may send." rows=${data.peers.map((p) => ({ ...p, key: p.ae_title }))}
-      columns=${[{ name: 'AE title', cell: (r) => html`<strong>${r.ae_title}</strong>` }, { name: 'Address', cell: (r) => `${r.host}:${r.port}` },
+      columns=${[{ name: 'AE title', cell: (r) => html`<strong>${r.ae_title}</strong>` }, { name: 'Address', cell: (r) => (r.configured ? `${r.host}:${r.port}` : 'not in the configuration') },
     { name: 'Results', cell: (r) => (r.paused ? html`<span class="warn">paused</span>` : r.deliver === 'all' ? 'are sent' : 'are not sent') },
     { name: 'Last image', number: true, cell: (r) => html`<${Time} at=${r.last_received}/>` }, { name: 'Last result', number: true, cell: (r) => html`<${Time} at=${r.last_sent}/>` },
     { name: 'Waiting', number: true, cell: (r) => `${r.pending}${r.dead ? `, ${r.dead} refused` : ''}` },
