@@ -94,6 +94,7 @@ int EchoPeer(const std::string& config, const std::string& ae_title, bool as_jso
 void AddCheck(CLI::App& app, int& exit_code) {
   auto* command = app.add_subcommand(
       "check", "Find every mistake of a configuration file, as FILE:LINE:COLUMN: text. Exit 0 or 2.");
+  command->footer("Example: glionode check --config /etc/glionode/glionode.toml --connect");
   auto config = std::make_shared<std::string>();
   auto connect = std::make_shared<bool>(false);
   command->add_option("--config", *config, "configuration file (TOML)")->required();

@@ -113,6 +113,7 @@ void AddClassify(CLI::App& app, int& exit_code) {
   auto* command = app.add_subcommand("classify",
                                      "Evaluate one study from a folder, without a network: glionode classify DICOM_DIR "
                                      "--out DIR. Exit 0 for every decision, 1 if the job failed.");
+  command->footer("Example: glionode classify study/ --out result");
   auto options = std::make_shared<ClassifyOptions>();
   command->add_option("folder", options->folder, "folder with the DICOM files of a study")->required();
   command->add_option("--out", options->out, "where result.json, SR and captures go")->required();

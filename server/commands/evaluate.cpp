@@ -133,6 +133,7 @@ int Evaluate(const EvaluateCommand& command) {
 void AddEvaluate(CLI::App& app, int& exit_code) {
   auto* command = app.add_subcommand(
       "evaluate", "Measure bundles on a cohort: glionode evaluate cohort.csv my-bundle --out report");
+  command->footer("Example: glionode evaluate cohort/cohort.csv my-bundle --out evaluation");
   auto options = std::make_shared<EvaluateCommand>();
   command->add_option("cohort", options->cohort, "cohort.csv; rows with split = test (all, without that column)");
   command->add_option("bundles", options->bundles, "one bundle or several, side by side");

@@ -160,6 +160,7 @@ int MakePhantoms(const PhantomCommand& command) {
 void AddPhantom(CLI::App& app, int& exit_code) {
   auto* command = app.add_subcommand(
       "phantom", "Make synthetic studies with a known truth: glionode phantom DIR --studies 20 --seed 1");
+  command->footer("Example: glionode phantom cohort --studies 20 --seed 1");
   auto options = std::make_shared<PhantomCommand>();
   command->add_option("folder", options->folder, "where cohort.csv, truth.csv and the studies go")->required();
   command->add_option("--studies", options->studies, "how many")->check(CLI::Range(1, 1000000));

@@ -74,6 +74,7 @@ void AddRoles(CLI::App& app, int& exit_code) {
   auto* command = app.add_subcommand("roles",
                                      "Which series of a DICOM folder is T1, T2 or T1ce, and why; or one verdict a row "
                                      "of a .csv whose columns are DICOM keywords.");
+  command->footer("Example: glionode roles study/ --config FILE");
   auto options = std::make_shared<Options>();
   command->add_option("path", options->path, "DICOM folder or .csv file")->required();
   command->add_option("--study", options->study_uid, "Study Instance UID, when the folder holds several");

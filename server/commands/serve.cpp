@@ -75,6 +75,7 @@ void AddServe(CLI::App& app, int& exit_code) {
   auto* command = app.add_subcommand(
       "serve",
       "Run the node. Prints one line `ready dicom=PORT admin=PORT` once it accepts; SIGTERM drains, SIGHUP reloads.");
+  command->footer("Example: glionode serve --config /etc/glionode/glionode.toml");
   auto config = std::make_shared<std::string>();
   command->add_option("--config", *config, "configuration file (TOML)")->required();
   command->callback([config, &exit_code] { exit_code = Guarded([&] { return Serve(*config); }); });

@@ -154,6 +154,7 @@ std::string OptionsBesideDefaults(const TrainCommand& command) {
 void AddTrain(CLI::App& app, int& exit_code) {
   auto* command = app.add_subcommand(
       "train", "Train a network on a cohort: glionode train cohort.csv --network resnet10 --out my-bundle");
+  command->footer("Example: glionode train cohort/cohort.csv --network resnet10 --out my-bundle");
   auto options = std::make_shared<TrainCommand>();
   auto& info = options->info;
   auto& training = options->options;

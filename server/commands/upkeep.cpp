@@ -151,6 +151,7 @@ void AddUpkeep(CLI::App& app, int& exit_code) {
   };
   auto* verify = app.add_subcommand(
       "verify", "Read every stored file again and compare its hash with the index, while the node runs or not.");
+  verify->footer("Example: glionode verify --config FILE");
   auto verify_config = config_of(verify);
   auto as_json = std::make_shared<bool>(false);
   verify->add_flag("--json", *as_json, "as JSON");
@@ -158,6 +159,7 @@ void AddUpkeep(CLI::App& app, int& exit_code) {
 
   auto* backup = app.add_subcommand(
       "backup", "Copy index, images and results into a folder, while the node runs or not; again, only what is new.");
+  backup->footer("Example: glionode backup /backup/glionode --config FILE");
   auto folder = std::make_shared<std::string>();
   backup->add_option("folder", *folder, "where to; made if needed")->required();
   auto backup_config = config_of(backup);
@@ -173,6 +175,7 @@ void AddUpkeep(CLI::App& app, int& exit_code) {
 
   auto* remove = app.add_subcommand(
       "delete", "Delete a study, or all of a patient: images, results and records. Not to be undone; it is on record.");
+  remove->footer("Example: glionode delete 1.2.3 --why \"asked for by the patient\" --config FILE");
   auto study = std::make_shared<std::string>(), patient = std::make_shared<std::string>(),
        why = std::make_shared<std::string>();
   remove->add_option("study", *study, "Study Instance UID");
