@@ -18,7 +18,6 @@ class GuardedFileStream : public DcmInputFileStream {
 
   /// Why it ended early; empty if it did not.
   const std::string& Fault() const { return fault_; }
-  bool Inflates() const { return inflates_; }
   /// Reads on, without keeping anything, until `wanted` bytes have come or the end: how many came.
   double Drain(double wanted);
 

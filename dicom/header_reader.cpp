@@ -27,6 +27,7 @@ namespace {
 constexpr std::size_t kLongestValue = 1024;  ///< bytes; what is longer is no key to anything and would fill the index
 constexpr unsigned long kMostValues = 64;
 constexpr int kMostFrames = 1'000'000;
+constexpr double kMostInflatedPixels = double(16LL << 30);  ///< bytes; a few megabytes can inflate for hours
 
 [[noreturn]] void Fail(const std::filesystem::path& file, const std::string& what) {
   throw Error(ErrorCode::kBadDataset, file.filename().string() + ": " + what);
@@ -208,8 +209,9 @@ void LoadDeflated(const std::filesystem::path& file, const OFFilename& name, Dcm
   if (!stream.Fault().empty()) Fail(file, stream.Fault());
   if (head.bad() && head != EC_EndOfStream) Fail(file, std::string("not a readable DICOM file: ") + head.text());
   const double expected = PixelBytes(*object.getDataset());
+  if (expected > kMostInflatedPixels) Fail(file, "its pixel data would inflate to more than 16 GiB");
   const double came = stream.Drain(expected);
-  if (came > 0 && came < expected) Fail(file, "truncated or damaged: its pixel data end early");
+  if (came > 0 ? came < expected : head.bad()) Fail(file, std::string("truncated or damaged: it ends early"));
   has_pixels = came > 0;
 }
 

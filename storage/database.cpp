@@ -2,6 +2,7 @@
 
 #include "config/error.h"
 #include "storage/migrations.h"
+#include "storage/rows.h"
 
 #include <soci/soci.h>
 #include <soci/sqlite3/soci-sqlite3.h>
@@ -108,9 +109,7 @@ class Database::Impl {
 
   /// As Translated; damage is remembered.
   Error Said(const soci::soci_error& error) {
-    const auto* sqlite = dynamic_cast<const soci::sqlite3_soci_error*>(&error);
-    const int code = sqlite ? sqlite->result() & 0xff : SQLITE_ERROR;
-    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) damaged = true;
+    if (SaysDamage(error)) damaged = true;
     return Translated(file, error);
   }
 

@@ -37,13 +37,6 @@ struct StoredFileRow {
 
 std::string Connection(const fs::path& file) { return "dbname=\"" + file.string() + "\" timeout=10"; }
 
-/// What SQLite says of a file that is no database or has a broken structure.
-bool SaysDamage(const soci::soci_error& error) {
-  const auto* sqlite = dynamic_cast<const soci::sqlite3_soci_error*>(&error);
-  const int code = sqlite ? sqlite->result() & 0xff : 0;
-  return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
-}
-
 int IsOver(void* patience) {
   const auto* limits = static_cast<const Patience*>(patience);
   return std::chrono::steady_clock::now() >= limits->deadline || (limits->stop && *limits->stop) ? 1 : 0;

@@ -2,6 +2,8 @@
 
 #include "config/error.h"
 
+#include <soci/sqlite3/soci-sqlite3.h>
+
 #include <algorithm>
 
 namespace glionode::storage {
@@ -20,6 +22,12 @@ void BindAll(soci::statement& statement, Targets&... targets) {
 }
 
 }  // namespace
+
+bool SaysDamage(const soci::soci_error& error) {
+  const auto* sqlite = dynamic_cast<const soci::sqlite3_soci_error*>(&error);
+  const int code = sqlite ? sqlite->result() & 0xff : SQLITE_OK;
+  return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+}
 
 const char InstanceRow::kColumns[] =
     "sop_instance_uid, sop_class_uid, series_uid, study_uid, transfer_syntax_uid, file, sha256, bytes, from_ae, "

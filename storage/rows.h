@@ -19,6 +19,9 @@ std::string Word(E value) {
   return std::string(ToText(value));
 }
 
+/// Does SQLite say that the file is no database or has a broken structure?
+bool SaysDamage(const soci::soci_error& error);
+
 /// A row under reading: Bind() tells SOCI the targets, Take() makes the record. kColumns names the columns in order.
 struct InstanceRow {
   static const char kColumns[];

@@ -1,6 +1,7 @@
 // Objects that would take DCMTK's parser beyond the stack or the memory: refused in words.
 #include "config/error.h"
 #include "images_support.h"
+#include "made_dataset.h"
 
 #include <dcmtk/dcmdata/dctk.h>
 
@@ -45,24 +46,23 @@ std::string Nested(int levels) {
   return begin + end;
 }
 
-/// Raw deflate of stored and run-length blocks would need a library: DCMTK writes it.
+/// No pixel data with 0 rows. DCMTK has the library that deflates.
 std::filesystem::path WriteDeflated(const TempFolder& folder, std::size_t private_bytes, int rows, int columns) {
   DcmFileFormat object;
   DcmDataset& d = *object.getDataset();
-  d.putAndInsertString(DCM_SOPClassUID, UID_MRImageStorage);
-  d.putAndInsertString(DCM_SOPInstanceUID, "1.2.3.4");
-  d.putAndInsertString(DCM_StudyInstanceUID, "1.2.3");
-  d.putAndInsertString(DCM_SeriesInstanceUID, "1.2.3.1");
+  PutUids(d);
   if (private_bytes > 0) {
     const std::vector<Uint8> zeros(private_bytes);
     d.putAndInsertUint8Array(DcmTag(0x0019, 0x1010, EVR_OB), zeros.data(), zeros.size());
   }
-  const std::vector<Uint16> pixels(static_cast<std::size_t>(rows) * columns);
-  d.putAndInsertUint16(DCM_SamplesPerPixel, 1);
-  d.putAndInsertUint16(DCM_Rows, static_cast<Uint16>(rows));
-  d.putAndInsertUint16(DCM_Columns, static_cast<Uint16>(columns));
-  d.putAndInsertUint16(DCM_BitsAllocated, 16);
-  d.putAndInsertUint16Array(DCM_PixelData, pixels.data(), pixels.size());
+  if (rows > 0) {
+    const std::vector<Uint16> pixels(static_cast<std::size_t>(rows) * columns);
+    d.putAndInsertUint16(DCM_SamplesPerPixel, 1);
+    d.putAndInsertUint16(DCM_Rows, static_cast<Uint16>(rows));
+    d.putAndInsertUint16(DCM_Columns, static_cast<Uint16>(columns));
+    d.putAndInsertUint16(DCM_BitsAllocated, 16);
+    d.putAndInsertUint16Array(DCM_PixelData, pixels.data(), pixels.size());
+  }
   const auto file = folder.Path() / "deflated.dcm";
   EXPECT_TRUE(object.saveFile(OFFilename(file.c_str()), EXS_DeflatedLittleEndianExplicit).good());
   return file;
@@ -111,6 +111,14 @@ TEST(HeaderBounds, DeflatedPixelsThatEndEarlyAreTruncated) {
   TempFolder folder;
   const auto file = WriteDeflated(folder, 0, 512, 512);
   std::filesystem::resize_file(file, std::filesystem::file_size(file) * 2 / 3);
+  EXPECT_NE(Refusal(file), "nothing was wrong");
+}
+
+TEST(HeaderBounds, ADeflatedObjectMayHaveNoPixels) {
+  TempFolder folder;
+  const auto file = WriteDeflated(folder, 5000, 0, 0);
+  EXPECT_FALSE(ReadHeader(file).has_pixels);
+  std::filesystem::resize_file(file, std::filesystem::file_size(file) - 12);
   EXPECT_NE(Refusal(file), "nothing was wrong");
 }
 

@@ -1,5 +1,6 @@
 #include "config/error.h"
 #include "images_support.h"
+#include "made_dataset.h"
 
 #include <dcmtk/dcmdata/dctk.h>
 
@@ -14,13 +15,6 @@ using namespace testing;
 InstanceHeader ReadBack(DcmFileFormat& object, const std::filesystem::path& file) {
   EXPECT_TRUE(object.saveFile(OFFilename(file.c_str()), EXS_LittleEndianExplicit).good());
   return ReadHeader(file);
-}
-
-void PutUids(DcmDataset& dataset, const char* sop_class) {
-  dataset.putAndInsertString(DCM_SOPClassUID, sop_class);
-  dataset.putAndInsertString(DCM_SOPInstanceUID, "1.2.3.4");
-  dataset.putAndInsertString(DCM_StudyInstanceUID, "1.2.3");
-  dataset.putAndInsertString(DCM_SeriesInstanceUID, "1.2.3.1");
 }
 
 TEST(HeaderReader, ReadsTheRealStudy) {

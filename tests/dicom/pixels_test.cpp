@@ -2,6 +2,7 @@
 #include "dicom/jpeg_markers.h"
 #include "dicom/pixel_decoder.h"
 #include "images_support.h"
+#include "made_dataset.h"
 
 #include <dcmtk/dcmdata/dcrleerg.h>
 #include <dcmtk/dcmdata/dctk.h>
@@ -24,16 +25,14 @@ struct Made {
   bool is_signed = false;
 };
 
-/// 7 columns, 5 rows with every corner value of their type, and a plain field below them: the JPEG-LS encoder of Debian's
-/// DCMTK writes behind its buffer when the coded image is longer than the plain one. `expected` are the stored values.
+/// 7 columns, 5 rows with every corner value of their type, and a plain field below them: the JPEG-LS encoder of
+/// Debian's DCMTK writes behind its buffer when the coded image is longer than the plain one. `expected` are the stored
+/// values.
 std::filesystem::path WriteImage(const std::filesystem::path& folder, const Made& made, E_TransferSyntax syntax,
                                  std::vector<float>& expected) {
   DcmFileFormat object;
   DcmDataset& d = *object.getDataset();
-  d.putAndInsertString(DCM_SOPClassUID, UID_MRImageStorage);
-  d.putAndInsertString(DCM_SOPInstanceUID, "1.2.3.4");
-  d.putAndInsertString(DCM_StudyInstanceUID, "1.2.3");
-  d.putAndInsertString(DCM_SeriesInstanceUID, "1.2.3.1");
+  PutUids(d);
   d.putAndInsertUint16(DCM_SamplesPerPixel, 1);
   d.putAndInsertString(DCM_PhotometricInterpretation, "MONOCHROME2");
   d.putAndInsertUint16(DCM_Rows, kRows);
