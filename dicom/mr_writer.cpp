@@ -1,8 +1,10 @@
 #include "dicom/mr_writer.h"
 
 #include "config/error.h"
+#include "dicom/source_context.h"
 #include "dicom/uid.h"
 
+#include <dcmtk/dcmdata/dcostrmf.h>
 #include <dcmtk/dcmdata/dctk.h>
 
 #include <algorithm>
@@ -10,15 +12,20 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <memory>
+#include <system_error>
 
 namespace glionode::dicom {
 namespace {
 
 constexpr double kLargest = 4095;  ///< 12 bits stored, as MR scanners write
 
+namespace fs = std::filesystem;
+
 /// A decimal string of at most 16 bytes (PS3.5 6.2, DS) with as many digits as fit.
 std::string DecimalString(double value) {
-  if (value == 0 || !std::isfinite(value)) return "0";
+  if (!std::isfinite(value)) throw Error(ErrorCode::kBadDataset, "a number of the series to write is not finite");
+  if (value == 0) return "0";
   char buffer[40];
   for (int digits = 15; digits > 0; --digits) {
     const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::general, digits).ptr;
@@ -81,15 +88,23 @@ std::vector<Attribute> FindTags(const std::map<std::string, std::string>& attrib
 }
 
 void Put(DcmItem& dataset, const Attribute& attribute) {
-  const OFCondition status = attribute.value.empty()
-                                 ? dataset.insertEmptyElement(attribute.tag)
-                                 : dataset.putAndInsertOFStringArray(attribute.tag, OFString(attribute.value.c_str()));
+  // By the element itself: DcmItem's own function for text takes no binary numbers (FD).
+  DcmElement* made = nullptr;
+  OFCondition status = DcmItem::newDicomElement(made, attribute.tag);
+  std::unique_ptr<DcmElement> element(made);
+  if (status.good() && !attribute.value.empty()) status = element->putString(attribute.value.c_str());
+  if (status.good()) status = dataset.insert(element.get(), true);
+  if (status.good()) element.release();  // NOLINT(bugprone-unused-return-value): it is the data set's now
   if (status.bad())
     throw Error(ErrorCode::kBadDataset, "the value of " + attribute.keyword + " cannot be written: " + status.text());
 }
 
+void Check(const OFCondition& put, const char* what) {
+  if (put.bad()) throw Error(ErrorCode::kInternal, std::string("cannot set ") + what + ": " + put.text());
+}
+
 void PutWord(DcmItem& dataset, const DcmTagKey& tag, int value) {
-  dataset.putAndInsertUint16(tag, static_cast<Uint16>(value));
+  Check(dataset.putAndInsertUint16(tag, static_cast<Uint16>(value)), "the layout of the pixels");
 }
 
 bool IsAscii(const std::map<std::string, std::string>& attributes) {
@@ -97,6 +112,11 @@ bool IsAscii(const std::map<std::string, std::string>& attributes) {
     return std::all_of(entry.second.begin(), entry.second.end(),
                        [](char c) { return static_cast<unsigned char>(c) < 0x80; });
   });
+}
+
+template <typename Range>
+bool AllFinite(const Range& values) {
+  return std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); });
 }
 
 /// Checks the shape, so that nothing half-written is left behind by a caller's mistake.
@@ -109,18 +129,52 @@ void CheckShape(const MrSeries& series) {
     throw Error(ErrorCode::kBadDataset, "the number of voxels does not fit the size of the series to write");
   for (const double s : series.spacing)
     if (!(s > 0 && std::isfinite(s))) throw Error(ErrorCode::kBadDataset, "a spacing is not above 0");
+  if (!AllFinite(series.origin) || !AllFinite(series.direction))
+    throw Error(ErrorCode::kBadDataset, "the origin or a direction of the series to write is not finite");
+}
+
+/// What the UIDs are derived from that the caller does not give.
+std::string UidName(const MrSeries& series) {
+  if (!series.sop_uid_prefix_name.empty()) return series.sop_uid_prefix_name;
+  const auto uid = series.attributes.find("SeriesInstanceUID");
+  if (uid == series.attributes.end() || uid->second.empty())
+    throw Error(ErrorCode::kBadDataset,
+                "the series to write has neither a SeriesInstanceUID nor a name that its UIDs can be derived from");
+  return uid->second;
+}
+
+/// The caller's attributes, and those that follow from them or from the shape.
+std::map<std::string, std::string> CompleteAttributes(const MrSeries& series, const std::string& uid_name) {
+  std::map<std::string, std::string> attributes = series.attributes;
+  for (const auto& [keyword, value] : Defaults()) attributes.emplace(keyword, value);
+  attributes["SOPClassUID"] = UID_MRImageStorage;
+  attributes["Modality"] = "MR";
+  attributes.emplace("StudyInstanceUID", NamedUid(uid_name + "/study"));
+  attributes.emplace("SeriesInstanceUID", NamedUid(uid_name + "/series"));
+  attributes.emplace("FrameOfReferenceUID", NamedUid(attributes["StudyInstanceUID"] + "/frame of reference"));
+  attributes.emplace("SliceThickness", DecimalString(series.spacing[2]));
+  attributes.emplace("ImagesInAcquisition", std::to_string(series.size[2]));
+  if (!IsAscii(attributes))
+    attributes["SpecificCharacterSet"] = "ISO_IR 192";  // values come as UTF-8, whatever they once were
+  // Inversion Time is type 2C: there, and possibly empty, exactly for inversion recovery.
+  if (attributes["ScanningSequence"].find("IR") != std::string::npos)
+    attributes.emplace("InversionTime", "");
+  else if (attributes.contains("InversionTime") && attributes["InversionTime"].empty())
+    attributes.erase("InversionTime");
+  attributes.erase("InstanceNumber");
+  attributes.erase("SOPInstanceUID");
+  return attributes;
 }
 
 void PutCommon(DcmItem& dataset, const MrSeries& series, const std::vector<Attribute>& attributes) {
   const auto& d = series.direction;
   for (const Attribute& attribute : attributes) Put(dataset, attribute);
-  dataset.putAndInsertString(DCM_ImageOrientationPatient,
-                             DecimalStrings(std::array<double, 6>{d[0], d[3], d[6], d[1], d[4], d[7]}).c_str());
-  dataset.putAndInsertString(DCM_PixelSpacing,
-                             DecimalStrings(std::array<double, 2>{series.spacing[1], series.spacing[0]}).c_str());
-  dataset.putAndInsertString(DCM_SpacingBetweenSlices, DecimalString(series.spacing[2]).c_str());
+  PutText(dataset, DCM_ImageOrientationPatient,
+          DecimalStrings(std::array<double, 6>{d[0], d[3], d[6], d[1], d[4], d[7]}));
+  PutText(dataset, DCM_PixelSpacing, DecimalStrings(std::array<double, 2>{series.spacing[1], series.spacing[0]}));
+  PutText(dataset, DCM_SpacingBetweenSlices, DecimalString(series.spacing[2]));
   PutWord(dataset, DCM_SamplesPerPixel, 1);
-  dataset.putAndInsertString(DCM_PhotometricInterpretation, "MONOCHROME2");
+  PutText(dataset, DCM_PhotometricInterpretation, "MONOCHROME2");
   PutWord(dataset, DCM_Rows, series.size[1]);
   PutWord(dataset, DCM_Columns, series.size[0]);
   PutWord(dataset, DCM_BitsAllocated, 16);
@@ -137,29 +191,62 @@ std::vector<Uint16> Stored(const MrSeries& series) {
   return stored;
 }
 
+/// What one slice has of its own.
+void PutSlice(DcmItem& dataset, const MrSeries& series, int slice, const std::string& uid_name,
+              const std::vector<Uint16>& stored) {
+  const auto& d = series.direction;
+  std::array<double, 3> position{};
+  const double along = slice * series.spacing[2];
+  for (std::size_t i = 0; i < 3; ++i) position[i] = series.origin[i] + d[3 * i + 2] * along;
+  PutText(dataset, DCM_ImagePositionPatient, DecimalStrings(position));
+  PutText(dataset, DCM_SliceLocation, DecimalString(position[0] * d[2] + position[1] * d[5] + position[2] * d[8]));
+  const std::string number = std::to_string(slice + 1);
+  PutText(dataset, DCM_InstanceNumber, number);
+  PutText(dataset, DCM_SOPInstanceUID, NamedUid(uid_name + "/slice/" + number));
+  const auto cells = static_cast<std::size_t>(series.size[0]) * static_cast<std::size_t>(series.size[1]);
+  Check(dataset.putAndInsertUint16Array(DCM_PixelData, stored.data() + static_cast<std::size_t>(slice) * cells,
+                                        static_cast<unsigned long>(cells)),
+        "the pixels");
+}
+
+/// `problem`: the system's reason, 0 if it gave none; `toolkit`: DCMTK's, which of a full disk says only that a stream
+/// ended.
+[[noreturn]] void ThrowNotWritten(const fs::path& path, int problem, const std::string& toolkit) {
+  std::error_code unknown;
+  const auto space = fs::space(path.parent_path(), unknown);
+  if (problem == 0 && !unknown && space.available == 0) problem = ENOSPC;
+  throw Error(
+      problem == ENOSPC || problem == EDQUOT ? ErrorCode::kOutOfSpace : ErrorCode::kInternal,
+      "cannot write " + path.string() + ": " + (problem == 0 ? toolkit : std::generic_category().message(problem)));
+}
+
+/// Not DcmFileFormat::saveFile: that closes the file without asking whether its last block found room.
+void SaveSlice(DcmFileFormat& object, const fs::path& path) {
+  std::FILE* file = std::fopen(path.c_str(), "wb");
+  if (file == nullptr) ThrowNotWritten(path, errno, "");
+  int problem = 0;
+  OFCondition written;
+  {
+    DcmOutputFileStream stream(file);  // closes it
+    errno = 0;
+    object.transferInit();
+    written = object.write(stream, EXS_LittleEndianExplicit, EET_UndefinedLength, nullptr, EGL_recalcGL);
+    object.transferEnd();
+    const bool refused = std::ferror(file) != 0 || std::fflush(file) != 0;
+    if (written.good() && !refused) return;
+    if (refused) problem = errno;
+  }
+  std::error_code ignored;
+  fs::remove(path, ignored);
+  ThrowNotWritten(path, problem, written.good() ? "it could not be flushed" : written.text());
+}
+
 }  // namespace
 
-std::vector<std::filesystem::path> WriteMrSeries(const MrSeries& series, const std::filesystem::path& folder) {
+std::vector<fs::path> WriteMrSeries(const MrSeries& series, const fs::path& folder) {
   CheckShape(series);
-  std::map<std::string, std::string> attributes = series.attributes;
-  for (const auto& [keyword, value] : Defaults()) attributes.emplace(keyword, value);
-  attributes["SOPClassUID"] = UID_MRImageStorage;
-  attributes["Modality"] = "MR";
-  attributes.emplace("StudyInstanceUID", NamedUid(series.sop_uid_prefix_name + "/study"));
-  attributes.emplace("SeriesInstanceUID", NamedUid(series.sop_uid_prefix_name + "/series"));
-  attributes.emplace("FrameOfReferenceUID", NamedUid(attributes["StudyInstanceUID"] + "/frame of reference"));
-  attributes.emplace("SliceThickness", DecimalString(series.spacing[2]));
-  attributes.emplace("ImagesInAcquisition", std::to_string(series.size[2]));
-  if (!IsAscii(attributes))
-    attributes["SpecificCharacterSet"] = "ISO_IR 192";  // values come as UTF-8, whatever they once were
-  // Inversion Time is type 2C: there, and possibly empty, exactly for inversion recovery.
-  if (attributes["ScanningSequence"].find("IR") != std::string::npos)
-    attributes.emplace("InversionTime", "");
-  else if (attributes.contains("InversionTime") && attributes["InversionTime"].empty())
-    attributes.erase("InversionTime");
-  attributes.erase("InstanceNumber");
-  attributes.erase("SOPInstanceUID");
-
+  const std::string uid_name = UidName(series);
+  std::map<std::string, std::string> attributes = CompleteAttributes(series, uid_name);
   const std::vector<Uint16> stored = Stored(series);
   const auto [low, high] = std::minmax_element(stored.begin(), stored.end());
   attributes.emplace("WindowCenter", DecimalString((double{0} + *low + *high) / 2));
@@ -167,37 +254,19 @@ std::vector<std::filesystem::path> WriteMrSeries(const MrSeries& series, const s
 
   const std::vector<Attribute> tagged = FindTags(attributes);
   std::error_code error;
-  std::filesystem::create_directories(folder, error);
+  fs::create_directories(folder, error);
   if (error)
     throw Error(error == std::errc::no_space_on_device ? ErrorCode::kOutOfSpace : ErrorCode::kInternal,
                 "cannot make the folder " + folder.string() + ": " + error.message());
-  std::vector<std::filesystem::path> files;
-  const auto& d = series.direction;
-  const auto cells = static_cast<std::size_t>(series.size[0]) * static_cast<std::size_t>(series.size[1]);
+  std::vector<fs::path> files;
   for (int slice = 0; slice < series.size[2]; ++slice) {
     DcmFileFormat object;
-    DcmDataset& dataset = *object.getDataset();
-    PutCommon(dataset, series, tagged);
-    std::array<double, 3> position{};
-    const double along = slice * series.spacing[2];
-    for (std::size_t i = 0; i < 3; ++i) position[i] = series.origin[i] + d[3 * i + 2] * along;
-    dataset.putAndInsertString(DCM_ImagePositionPatient, DecimalStrings(position).c_str());
-    const double location = position[0] * d[2] + position[1] * d[5] + position[2] * d[8];
-    dataset.putAndInsertString(DCM_SliceLocation, DecimalString(location).c_str());
-    dataset.putAndInsertString(DCM_InstanceNumber, std::to_string(slice + 1).c_str());
-    const std::string name =
-        series.sop_uid_prefix_name.empty() ? attributes["SeriesInstanceUID"] : series.sop_uid_prefix_name;
-    dataset.putAndInsertString(DCM_SOPInstanceUID, NamedUid(name + "/slice/" + std::to_string(slice + 1)).c_str());
-    dataset.putAndInsertUint16Array(DCM_PixelData, stored.data() + static_cast<std::size_t>(slice) * cells,
-                                    static_cast<unsigned long>(cells));
+    PutCommon(*object.getDataset(), series, tagged);
+    PutSlice(*object.getDataset(), series, slice, uid_name, stored);
     char file_name[24];
     std::snprintf(file_name, sizeof file_name, "%03d.dcm", slice + 1);
     files.push_back(folder / file_name);
-    errno = 0;
-    const OFCondition status = object.saveFile(OFFilename(files.back().c_str()), EXS_LittleEndianExplicit);
-    if (status.bad())
-      throw Error(errno == ENOSPC || errno == EDQUOT ? ErrorCode::kOutOfSpace : ErrorCode::kInternal,
-                  "cannot write " + files.back().string() + ": " + status.text());
+    SaveSlice(object, files.back());
   }
   return files;
 }

@@ -48,8 +48,9 @@ struct Phantom {
   double lesion_radius = 0;          ///< mm, of the enhancing part, before it is squeezed
 };
 
-/// Draws phantom number `index` of a cohort: same seed and index, same phantom, whatever else is drawn. Seeds, scanner,
-/// motion are independent of the class. `balanced_label`: 0 recurrence, 1 necrosis, -1 drawn by prevalence.
+/// Draws phantom number `index` of a cohort. Seed, index, label, separation and shift decide about it, not what was
+/// drawn before; with distractors the other series stay the same. Scanner, motion and patient are independent of the
+/// class. `balanced_label`: 0 recurrence, 1 necrosis, -1 drawn by prevalence.
 Phantom MakePhantom(std::uint64_t seed, int index, const PhantomOptions& options, int balanced_label = -1);
 
 }  // namespace glionode::volumes

@@ -27,6 +27,9 @@ constexpr TissueProperties kProperties[kTissues] = {
     {1.35, 0.115, 0.86, 0},      // tumour: its agent comes from the lesion
     {1.60, 0.150, 0.90, 0},      // core: T2 from the lesion
 };
+// Apparent diffusion coefficients (1e-3 mm2/s), same order. Two numbers are none: fat is suppressed in echo-planar
+// imaging, and the gradients dephase flowing blood.
+constexpr double kDiffusion[kTissues] = {0, 4.0, 0, 3.0, 0.85, 0.75, 1.5, 5.0, 1.0, 1.8, 1.6, 1.4, 1.1, 1.8};
 constexpr double kRelaxivity1 = 4.5, kRelaxivity2 = 5.5;  ///< l/(mmol s), Gd-DTPA at 1.5 T
 
 /// Spin echo (after an inversion, its magnitude), or spoiled gradient echo for 3D.
@@ -41,17 +44,18 @@ double Signal(const Protocol& p, double t1, double t2, double density, double ag
 
 Painter::Signals MakeSignals(const Protocol& p, const Lesion& lesion) {
   const bool injected = p.role == Role::kT1ce;
+  const auto signal = [&p](std::size_t tissue, double t2, double agent) {
+    const auto& t = kProperties[tissue];
+    const double kept = std::exp(-p.b_value * kDiffusion[tissue] / 1000);  // exactly 1 without gradients
+    return static_cast<float>(Signal(p, t.t1, t2, t.density, agent) * kept);
+  };
   Painter::Signals s;
-  for (std::size_t i = 0; i < kTissues; ++i) {
-    const auto& t = kProperties[i];
-    s.tissue[i] = static_cast<float>(Signal(p, t.t1, t.t2, t.density, injected ? t.agent : 0));
-  }
+  for (std::size_t i = 0; i < kTissues; ++i)
+    s.tissue[i] = signal(i, kProperties[i].t2, injected ? kProperties[i].agent : 0);
   for (std::size_t i = 0; i < Painter::kAgentSteps; ++i) {
     const double agent = injected ? static_cast<double>(i) * Painter::kAgentStep : 0;
-    const auto& t = kProperties[kTumour];
-    const auto& c = kProperties[kCore];
-    s.tumour[i] = static_cast<float>(Signal(p, t.t1, t.t2, t.density, agent));
-    s.core[i] = static_cast<float>(Signal(p, c.t1, lesion.core_t2, c.density, agent));
+    s.tumour[i] = signal(kTumour, kProperties[kTumour].t2, agent);
+    s.core[i] = signal(kCore, lesion.core_t2, agent);
   }
   return s;
 }
@@ -208,6 +212,7 @@ std::vector<DistractorProtocol> MakeDistractors(const std::map<Role, Protocol>& 
   Protocol localizer = t2, flair = t2, diffusion = t2;
   resize(localizer, 128, 3, 8, 30);
   name(localizer, site->localizer, 1, 8);
+  localizer.attributes["ImageType"] = "ORIGINAL\\PRIMARY\\LOCALIZER\\ND";
   flair.inversion = kLiquorNull;
   flair.tr = 9000;
   name(flair, site->flair, 10, 9);
@@ -216,6 +221,8 @@ std::vector<DistractorProtocol> MakeDistractors(const std::map<Role, Protocol>& 
   flair.attributes["InversionTime"] = Number(flair.inversion, 1);
   resize(diffusion, 128, t2.size[2], t2.thickness, t2.spacing[2]);
   name(diffusion, site->diffusion, 11, 10);
+  diffusion.b_value = 1000;
+  diffusion.attributes["DiffusionBValue"] = Number(diffusion.b_value, 0);
   diffusion.attributes["ScanningSequence"] = "EP";
   diffusion.attributes["ImageType"] = "DERIVED\\PRIMARY\\DIFFUSION\\TRACEW\\ND";
   return {{"localizer", localizer}, {"flair", flair}, {"diffusion", diffusion}};

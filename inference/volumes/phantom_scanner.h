@@ -15,6 +15,7 @@ struct Protocol {
   bool is_3d = false;
   double tr = 0, te = 0, flip = 90;  ///< ms, ms, degrees
   double inversion = 0;              ///< ms before excitation; 0: none
+  double b_value = 0;                ///< s/mm2 of the diffusion gradients; 0: none
   std::array<int, 3> size{};
   std::array<double, 3> spacing{};  ///< mm
   double thickness = 0;             ///< mm, of the excited slice
@@ -27,8 +28,9 @@ struct Protocol {
   std::map<std::string, std::string> attributes;  ///< DICOM keyword -> value
 };
 
-/// Inversion time (ms) that leaves no signal of liquor at a long TR.
-constexpr double kLiquorNull = 2550;
+/// Inversion time (ms) that leaves no signal of liquor at a TR of 9000 ms: T1 ln(2 / (1 + exp(-TR / T1))) with its T1
+/// of 4 s. At an infinite TR it would be 2773.
+constexpr double kLiquorNull = 2372;
 
 /// The examination of one phantom: T1, T2, T1ce on one scanner, with a little motion between them.
 std::map<Role, Protocol> MakeProtocols(std::uint64_t seed, int index);

@@ -5,6 +5,7 @@
 #include "images_support.h"
 
 #include <cstdio>
+#include <limits>
 
 namespace glionode::dicom {
 namespace {
@@ -70,6 +71,72 @@ TEST(MrWriter, RefusesMistakes) {
   series.voxels.pop_back();
   EXPECT_THROW(WriteMrSeries(series, folder.Path() / "b"), Error);
   EXPECT_FALSE(std::filesystem::exists(folder.Path() / "b"));
+}
+
+TEST(MrWriter, RefusesAGeometryThatIsNoNumber) {
+  TempFolder folder;
+  for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()})
+    for (int place = 0; place < 3; ++place) {
+      MrSeries series = SmallSeries("no number", "T1");
+      (place == 0 ? series.origin[1] : place == 1 ? series.direction[4] : series.spacing[0]) = bad;
+      EXPECT_THROW(WriteMrSeries(series, folder.Path() / "a"), Error) << place;
+    }
+  EXPECT_FALSE(std::filesystem::exists(folder.Path() / "a"));
+}
+
+TEST(MrWriter, UidsComeFromANameOrFromTheSeriesAndNeverFromNothing) {
+  TempFolder folder;
+  MrSeries series = SmallSeries("", "T1");
+  series.attributes.erase("StudyInstanceUID");
+  EXPECT_THROW(WriteMrSeries(series, folder.Path() / "none"), Error);
+  EXPECT_FALSE(std::filesystem::exists(folder.Path() / "none"));
+  series.attributes["SeriesInstanceUID"] = "1.2.3";
+  const auto one = ReadHeader(WriteMrSeries(series, folder.Path() / "one").front());
+  series.attributes["SeriesInstanceUID"] = "1.2.4";
+  const auto other = ReadHeader(WriteMrSeries(series, folder.Path() / "other").front());
+  EXPECT_EQ(one.series_uid, "1.2.3");
+  EXPECT_NE(one.sop_instance_uid, other.sop_instance_uid);
+  EXPECT_NE(one.study_uid, other.study_uid);
+}
+
+// A small slice waits in the C library's buffer until the file is closed, a large one fails on its way.
+TEST(MrWriter, AFullDiskIsNamedAndNoHalfFileStays) {
+  if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "this system has no /dev/full";
+  for (const int columns : {20, 96}) {
+    TempFolder folder;
+    MrSeries series = SmallSeries("full", "T1");
+    series.size = {columns, columns, 2};
+    series.voxels.assign(static_cast<std::size_t>(columns) * static_cast<std::size_t>(columns) * 2, 100.0F);
+    std::filesystem::create_symlink("/dev/full", folder.Path() / "001.dcm");
+    try {
+      WriteMrSeries(series, folder.Path());
+      FAIL() << "a slice of " << columns << " columns on a full disk";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.Code(), ErrorCode::kOutOfSpace);
+      EXPECT_NE(std::string(e.what()).find("001.dcm: No space left on device"), std::string::npos) << e.what();
+    }
+    EXPECT_TRUE(std::filesystem::is_empty(folder.Path())) << columns;
+  }
+}
+
+TEST(MrWriter, TheReasonIsTheSystemsAndNotOnlyAFullDisk) {
+  TempFolder folder;
+  std::filesystem::create_directories(folder.Path() / "001.dcm");
+  try {
+    WriteMrSeries(SmallSeries("folder", "T1"), folder.Path());
+    FAIL() << "a slice over a folder";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.Code(), ErrorCode::kInternal);
+    EXPECT_NE(std::string(e.what()).find("Is a directory"), std::string::npos) << e.what();
+  }
+}
+
+TEST(MrWriter, TakesABinaryNumberAsText) {  // (0018,9087) is FD
+  TempFolder folder;
+  MrSeries series = SmallSeries("diffusion", "DWI");
+  series.attributes["DiffusionBValue"] = "1000";
+  const std::string read = ReadHeader(WriteMrSeries(series, folder.Path()).front()).Attribute("DiffusionBValue");
+  EXPECT_EQ(std::strtod(read.c_str(), nullptr), 1000) << read;
 }
 
 TEST(MrWriter, PassesTheValidator) {

@@ -157,6 +157,16 @@ class Commands(FunctionalCase):
         self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
         self.assertIn("--hold-out", done.stderr)
 
+    def test_phantom_refuses_what_is_no_number(self):
+        """CLI11 finds NaN in every range and takes -1 for 2^64-1. Nothing is begun for a refused command."""
+        folder = os.path.join(self.folder, "refused")
+        for option, value in (("--separation", "nan"), ("--separation", "inf"), ("--prevalence", "nan"), ("--prevalence", "inf"),
+                              ("--seed", -1), ("--seed", 2 ** 64), ("--hold-out", "4294967297/1"), ("--hold-out", "3/0")):
+            done = run("phantom", folder, "--studies", 4, option, value, check=False, timeout=60)
+            self.assertEqual(done.returncode, 2, f"{option} {value}: {done.stdout}{done.stderr}")
+            self.assertIn(option, done.stderr)
+            self.assertFalse(os.path.exists(folder), f"{option} {value}")
+
     def test_roles_among_distractors(self):
         """A localizer, a FLAIR with T2 in its name, a diffusion trace: on every synthetic site the three are still found."""
         folder = os.path.join(self.folder, "full")

@@ -71,10 +71,23 @@ TEST(Phantom, SameSeedAndIndexGiveTheSamePhantomInAnyOrder) {
 TEST(Phantom, WithoutSeparationTheLabelChangesNothingInTheImage) {
   PhantomOptions options;
   options.separation = 0;
+  options.distractors = true;
   const auto a = MakePhantom(9, 4, options, 0), b = MakePhantom(9, 4, options, 1);
   EXPECT_NE(a.label, b.label);
   EXPECT_EQ(a.z, b.z);
-  EXPECT_EQ(a.volumes.at(Role::kT1ce).voxels, b.volumes.at(Role::kT1ce).voxels);
+  EXPECT_EQ(a.study_attributes, b.study_attributes);
+  for (Role role : {Role::kT1, Role::kT2, Role::kT1ce}) EXPECT_EQ(a.volumes.at(role).voxels, b.volumes.at(role).voxels);
+  ASSERT_EQ(a.distractors.size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(a.distractors[i].volume.voxels, b.distractors[i].volume.voxels);
+}
+
+TEST(Phantom, DistractorsChangeNothingOfTheOtherSeries) {
+  PhantomOptions options;
+  options.distractors = true;
+  const auto plain = MakePhantom(9, 4, {}), full = MakePhantom(9, 4, options);
+  EXPECT_EQ(plain.attributes, full.attributes);
+  for (Role role : {Role::kT1, Role::kT2, Role::kT1ce})
+    EXPECT_EQ(plain.volumes.at(role).voxels, full.volumes.at(role).voxels);
 }
 
 TEST(Phantom, ScannerMotionPatientAndPlaceDoNotKnowTheLabel) {
@@ -139,6 +152,79 @@ TEST(Phantom, ALargerEmptierCoreIsDarkerAfterContrast) {
     EXPECT_LT(core, before);
     before = core;
   }
+}
+
+/// One point of head space in a series, white matter 1000: no noise, no coil, a thin slice.
+float SignalAt(const Anatomy& anatomy, Protocol protocol, const Vec3& point) {
+  protocol.size = {1, 1, 1};
+  protocol.spacing = {1, 1, 1};
+  protocol.thickness = 1;
+  protocol.head = {};
+  protocol.slices = {};
+  protocol.slices.translation = point;
+  protocol.noise = 0;
+  protocol.bias = {};
+  protocol.brightness = 1000;
+  return Render(anatomy, protocol, 0, 0).voxels.at(0);
+}
+
+struct TissueSignals {
+  float liquor, grey, white;
+};
+
+/// In a ventricle, the basal ganglia and the deep white matter of the side without the lesion, which is made small.
+TissueSignals SignalsOf(Anatomy anatomy, const Protocol& protocol) {
+  Lesion& lesion = anatomy.lesion;
+  lesion.radius = lesion.oedema = lesion.nodule = lesion.cavity = 1;
+  const double side = lesion.centre[0] > 0 ? -1 : 1;
+  return {SignalAt(anatomy, protocol, {side * 10.7, 2, 14.8}), SignalAt(anatomy, protocol, {side * 24, -4, 1}),
+          SignalAt(anatomy, protocol, {side * 24, -2, 28})};
+}
+
+Protocol Distractor(const std::map<Role, Protocol>& protocols, const std::string& name) {
+  for (const auto& one : MakeDistractors(protocols))
+    if (one.name == name) return one.protocol;
+  ADD_FAILURE() << "no " << name;
+  return {};
+}
+
+TEST(Phantom, TissuesAreAsBrightAsTheSequenceMakesThem) {
+  for (int i = 0; i < 8; ++i) {
+    const auto anatomy = MakeAnatomy(3, i, std::vector<double>(kLatentFeatures, 0.0));
+    const auto protocols = MakeProtocols(3, i);
+    const auto t1 = SignalsOf(anatomy, protocols.at(Role::kT1)), t2 = SignalsOf(anatomy, protocols.at(Role::kT2));
+    EXPECT_GT(t1.white, 1.05F * t1.grey) << i;
+    EXPECT_GT(t1.grey, 1.5F * t1.liquor) << i;
+    EXPECT_GT(t2.liquor, 1.5F * t2.grey) << i;
+    EXPECT_GT(t2.grey, 1.05F * t2.white) << i;
+    const auto flair = SignalsOf(anatomy, Distractor(protocols, "flair"));
+    EXPECT_LT(flair.liquor, 0.05F * flair.white) << i;
+    EXPECT_GT(flair.grey, flair.white) << i;
+    const auto diffusion = SignalsOf(anatomy, Distractor(protocols, "diffusion"));
+    EXPECT_LT(diffusion.liquor, 0.7F * diffusion.white) << i;
+    EXPECT_GT(diffusion.grey, diffusion.white) << i;
+  }
+}
+
+TEST(Phantom, BothFlairsHaveTheInversionTimeThatTheirTrAsksFor) {
+  auto protocols = MakeProtocols(3, 1);
+  const Protocol distractor = Distractor(protocols, "flair");
+  ShiftProtocols("flair", protocols);
+  for (const Protocol& flair : {distractor, protocols.at(Role::kT2)})
+    EXPECT_NEAR(flair.inversion, 4000 * std::log(2 / (1 + std::exp(-flair.tr / 4000))), 1);
+  EXPECT_EQ(distractor.attributes.at("InversionTime"), "2372.0");
+}
+
+TEST(Phantom, OnlyTheDiffusionSeriesIsDiffusionWeighted) {
+  const auto protocols = MakeProtocols(3, 1);
+  const Protocol diffusion = Distractor(protocols, "diffusion");
+  EXPECT_EQ(diffusion.b_value, 1000);
+  EXPECT_EQ(diffusion.attributes.at("DiffusionBValue"), "1000");
+  for (const auto& [role, protocol] : protocols) {
+    EXPECT_EQ(protocol.b_value, 0);
+    EXPECT_EQ(protocol.attributes.count("DiffusionBValue"), 0U);
+  }
+  EXPECT_EQ(Distractor(protocols, "localizer").attributes.at("ImageType"), "ORIGINAL\\PRIMARY\\LOCALIZER\\ND");
 }
 
 TEST(Phantom, CoreEnhancementTellsTheClassesApartButNotPerfectly) {
