@@ -62,7 +62,7 @@ struct StudySettings {
 struct ModelSettings {
   std::filesystem::path bundle;
   std::string device = "auto";   ///< auto, cpu, cuda, cuda:N
-  std::string sha256;            ///< when set, the bundle's weights must have this hash
+  std::string sha256;            ///< when set, the bundle or its weights must have this hash
   int threads = 0;               ///< CPU threads of the network; 0: all cores
   int time_limit_seconds = 300;  ///< for one attempt at one job
   int memory_limit_mib = 6144;   ///< of the worker's own memory (RLIMIT_DATA); 0: no limit

@@ -164,7 +164,7 @@ void AddAlgorithm(TreeWriter& tree, const ReportContent& content) {
   tree.AddText(kModifier, kAlgorithmName, FoldToAscii(content.bundle_name));
   tree.AddText(kModifier, kAlgorithmVersion,
                content.bundle_version.empty() ? "unknown" : FoldToAscii(content.bundle_version));
-  tree.AddText(kModifier, kAlgorithmParameters, "weights SHA-256: " + FoldToAscii(content.bundle_sha256));
+  tree.AddText(kModifier, kAlgorithmParameters, "bundle SHA-256: " + FoldToAscii(content.bundle_sha256));
   tree.AddText(
       kModifier, kAlgorithmParameters,
       "calibration: slope " + Short(content.calibration_slope) + ", intercept " + Short(content.calibration_intercept));

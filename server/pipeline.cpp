@@ -16,8 +16,23 @@ namespace {
 constexpr int kAttempts = 2;
 /// After trouble of the node's own.
 constexpr std::chrono::seconds kRest{5};
+/// Between the tests of a bundle that was replaced and does not prove itself.
+constexpr std::chrono::seconds kTestAgain{60};
 /// Pictures, report, captures and the index's log, several times over.
 constexpr std::int64_t kRoomForAResult = std::int64_t{32} << 20;
+
+bool IsGpu(const std::string& device) { return device.starts_with("cuda"); }
+
+/// Whether a run that went wrong may have done so because of a GPU. A worker that answers says where it computed. One
+/// that crashed or hung does not: then the GPU is suspected where jobs run on one (`jobs_on`), and of a test always.
+bool MayBeTheGpu(const WorkerRequest& request, const WorkerRun& run, const std::string& jobs_on) {
+  if (request.device == "cpu" || request.step == WorkerStep::kDigest) return false;
+  // Over the time limit counts too: a GPU that is lost may hang instead of failing.
+  if (run.end == WorkerEnd::kCrashed || run.end == WorkerEnd::kTimeLimit)
+    return request.step == WorkerStep::kSelfTest || IsGpu(jobs_on);
+  return run.end == WorkerEnd::kAnswered && !run.answer.ok &&
+         (IsGpu(run.answer.device) || run.answer.error.find("CUDA") != std::string::npos);
+}
 
 std::string ReadFile(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
@@ -95,39 +110,38 @@ PipelineCounters Pipeline::Counters() const {
   return counters;
 }
 
-WorkerRun Pipeline::Work(WorkerRequest request) {
+Pipeline::Work Pipeline::DoWork(WorkerRequest request) {
   int limit;
+  std::string jobs_on;
   {
     const std::lock_guard lock(mutex_);
     request.bundle = settings_.bundle.string();
     request.bundle_sha256 = settings_.sha256;
-    request.device = settings_.device;
+    const bool is_job = request.step == WorkerStep::kEvaluate;
+    request.device = is_job && gpu_is_out_ ? "cpu" : settings_.device;
+    if (is_job && model_.bundle) request.proven_sha256 = model_.bundle->sha256;
+    jobs_on = model_.device;
     request.threads = settings_.threads;
     request.memory_limit_mib = settings_.memory_limit_mib;
     limit = settings_.time_limit_seconds;
   }
   WorkerRun run = parts_.run_worker(request, limit);
-  // Over the time limit counts too: a GPU that is lost may hang instead of failing.
-  const bool broke = run.end == WorkerEnd::kCrashed || run.end == WorkerEnd::kTimeLimit ||
-                     (run.end == WorkerEnd::kAnswered && !run.answer.ok);
-  const std::string& text = run.end == WorkerEnd::kAnswered ? run.answer.error : run.text;
-  const bool on_gpu =
-      request.device != "cpu" && (Model().device.rfind("cuda", 0) == 0 || text.find("CUDA") != std::string::npos);
-  if (!broke || !on_gpu || request.step == WorkerStep::kDigest) return run;
+  if (!MayBeTheGpu(request, run, jobs_on)) return {std::move(run), false};
   // Promise 9: a GPU that fails costs no attempt; the job runs again on the CPU, said and counted.
-  LogWarning("pipeline", "the GPU failed (" + text + "); running again on the CPU");
+  LogWarning("pipeline", "the GPU failed (" + (run.end == WorkerEnd::kAnswered ? run.answer.error : run.text) +
+                             "); running again on the CPU");
   {
     const std::lock_guard lock(mutex_);
     ++counters_.cpu_reruns;
   }
   request.device = "cpu";
-  return parts_.run_worker(request, limit);
+  return {parts_.run_worker(request, limit), true};
 }
 
 void Pipeline::SelfTest() {
   WorkerRequest request;
   request.step = WorkerStep::kSelfTest;
-  const WorkerRun run = Work(request);
+  const auto [run, left_gpu] = DoWork(request);
   if (run.end == WorkerEnd::kCancelled) return;
   ModelState state;
   if (run.end == WorkerEnd::kAnswered && run.answer.ok && run.answer.bundle) {
@@ -135,6 +149,8 @@ void Pipeline::SelfTest() {
     state.bundle = run.answer.bundle;
     state.device = run.answer.device;
     state.text = state.bundle->name + " " + state.bundle->version + " on " + state.device;
+    if (left_gpu) state.text += "; the GPU failed the test, no study is evaluated on it until it passes one";
+    tests_again_at_.reset();
     LogInfo("pipeline", "the bundle has proven itself: " + state.text);
   } else {
     state.text = run.end == WorkerEnd::kAnswered ? run.answer.error : run.text;
@@ -142,11 +158,18 @@ void Pipeline::SelfTest() {
   }
   const std::lock_guard lock(mutex_);
   model_ = std::move(state);
+  gpu_is_out_ = left_gpu;
+}
+
+void Pipeline::TestAgain() {
+  tests_again_at_ = parts_.clock.Steady() + kTestAgain;
+  SelfTest();  // forgets it if all is well
 }
 
 bool Pipeline::HasRoom() const { return parts_.files.FreeBytes() >= kRoomForAResult; }
 
 bool Pipeline::RunOne() {
+  if (tests_again_at_ && parts_.clock.Steady() >= *tests_again_at_) TestAgain();
   if (!Model().ready || parts_.clock.Steady() < rests_until_ || !HasRoom()) return false;
   if (has_loose_end_) {
     parts_.jobs.ReleaseAbandoned();  // throws while the index is still out of reach
@@ -170,9 +193,14 @@ bool Pipeline::RunOne() {
     const StagingFolder staging(parts_.files.NewResultStaging()), views(parts_.files.NewResultStaging());
     WorkerRequest request = MakeRequest(WorkerStep::kEvaluate, inputs, parts_.files.Root());
     request.out_dir = views.Path().string();
-    const WorkerRun run = Work(std::move(request));
+    const WorkerRun run = DoWork(std::move(request)).run;
     WorkerAnswer answer = run.answer;
     if (run.end == WorkerEnd::kCancelled) return true;  // stays `running`; the next start makes it ready again
+    if (run.end == WorkerEnd::kAnswered && !answer.ok && answer.bundle_unproven) {
+      PutBack(*job, answer.error);
+      TestAgain();
+      return true;
+    }
     if (run.end == WorkerEnd::kTimeLimit && job->attempt >= kAttempts) {
       answer = {};
       answer.ok = true;

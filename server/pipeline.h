@@ -53,10 +53,12 @@ class Pipeline {
   void SetPeers(std::vector<PeerSettings> peers);
   void SetModel(ModelSettings model);
   void SetCodes(ReportCodes codes);
-  /// The bundle proves itself by its reference input; while it does not, no job runs.
+  /// The bundle proves itself by its reference input; while it does not, no job runs. Where it does so on the CPU only,
+  /// jobs leave the GPU alone until a later test passes on it.
   void SelfTest();
   ModelState Model() const;
-  /// Takes the newest ready job and brings it to an end. False: there was none.
+  /// Takes the newest ready job and brings it to an end. False: there was none. A bundle that was replaced since its
+  /// test answers nothing: it is tested, and the job waits.
   bool RunOne();
   PipelineCounters Counters() const;
 
@@ -70,7 +72,14 @@ class Pipeline {
   /// The node's: the job waits, and no attempt counts.
   void PutBack(const storage::JobRecord& job, const std::string& error);
   bool HasRoom() const;
-  WorkerRun Work(WorkerRequest request);
+  /// `left_gpu`: it failed on a GPU, and this is what the CPU made of it.
+  struct Work {
+    WorkerRun run;
+    bool left_gpu = false;
+  };
+  Work DoWork(WorkerRequest request);
+  /// The self-test of a bundle that was replaced under the running node.
+  void TestAgain();
   std::optional<dicom::Predecessor> PredecessorOf(const std::string& study_uid, std::int64_t& job_id) const;
   ResultContext ContextFor(const storage::JobRecord& job, const StudyInputs& inputs) const;
   /// To whom a study's result goes, and in which class its report.
@@ -83,12 +92,14 @@ class Pipeline {
   Parts parts_;
   // Of the one thread that calls RunOne:
   SteadyTime rests_until_{};
-  bool has_loose_end_ = false;  ///< the end of a job could not be written into the index
-  mutable std::mutex mutex_;    ///< of everything below
+  bool has_loose_end_ = false;                ///< the end of a job could not be written into the index
+  std::optional<SteadyTime> tests_again_at_;  ///< a replaced bundle that has not proven itself
+  mutable std::mutex mutex_;                  ///< of everything below
   ModelSettings settings_;
   std::vector<PeerSettings> peers_;
   ReportCodes codes_;
   ModelState model_;
+  bool gpu_is_out_ = false;  ///< it failed the last test that the CPU passed
   PipelineCounters counters_;
   ResultStatistics statistics_;  ///< locks by itself
 };

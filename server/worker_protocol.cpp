@@ -107,6 +107,7 @@ json ToJson(const WorkerRequest& request) {
   return {{"step", StepText(request.step)},
           {"bundle", request.bundle},
           {"bundle_sha256", request.bundle_sha256},
+          {"proven_sha256", request.proven_sha256},
           {"device", request.device},
           {"threads", request.threads},
           {"inputs", inputs},
@@ -120,6 +121,7 @@ WorkerRequest RequestFromJson(const json& from) {
   request.step = StepFromText(from.at("step"));
   request.bundle = from.at("bundle");
   request.bundle_sha256 = from.at("bundle_sha256");
+  request.proven_sha256 = from.at("proven_sha256");
   request.device = from.at("device");
   request.threads = from.at("threads");
   request.memory_limit_mib = from.value("memory_limit_mib", 0);
@@ -138,6 +140,7 @@ json ToJson(const WorkerAnswer& answer) {
   json to = {{"ok", answer.ok},
              {"error", answer.error},
              {"error_code", answer.error_code},
+             {"bundle_unproven", answer.bundle_unproven},
              {"digests", digests},
              {"reasons", ToJson(answer.reasons)},
              {"map_class", answer.map_class},
@@ -159,6 +162,7 @@ WorkerAnswer AnswerFromJson(const json& from) {
   answer.ok = from.at("ok");
   answer.error = from.at("error");
   answer.error_code = from.at("error_code");
+  answer.bundle_unproven = from.at("bundle_unproven");
   for (const auto& [uid, digest] : from.at("digests").items())
     answer.digests[uid] = {digest.at("pixel_digest"), digest.at("lossy")};
   answer.reasons = ReasonsFromJson(from.at("reasons"));

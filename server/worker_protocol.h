@@ -29,7 +29,8 @@ struct WorkerInput {
 struct WorkerRequest {
   WorkerStep step = WorkerStep::kSelfTest;
   std::string bundle;         ///< folder
-  std::string bundle_sha256;  ///< weights' hash to insist on, or ""
+  std::string bundle_sha256;  ///< hash to insist on, of the bundle or of its weights, or ""
+  std::string proven_sha256;  ///< of the bundle that has proven itself: another one answers nothing; "": any
   std::string device = "auto";
   int threads = 0;
   int memory_limit_mib = 0;  ///< of the worker's own memory; 0: no limit
@@ -65,8 +66,9 @@ enum class SliceOf { kHeadCentre, kMapPeak, kLesion };
 
 struct WorkerAnswer {
   bool ok = false;
-  std::string error;   ///< when not ok
-  int error_code = 0;  ///< ErrorCode of the child
+  std::string error;             ///< when not ok
+  int error_code = 0;            ///< ErrorCode of the child
+  bool bundle_unproven = false;  ///< not ok, because the bundle there is not the one that has proven itself
   std::optional<BundleSummary> bundle;
   std::map<std::string, InstanceDigest> digests;  ///< by SOP Instance UID
   std::vector<Reason> reasons;                    ///< all, those of the request first

@@ -29,20 +29,26 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-networks::Classifier LoadClassifier(const WorkerRequest& request) {
-  networks::Classifier classifier(request.bundle, request.device, request.threads);
-  const std::string& weights = classifier.Info().weights_sha256;
-  if (!request.bundle_sha256.empty() && request.bundle_sha256 != weights)
-    throw Error(ErrorCode::kBadDataset, request.bundle + ": weights have the hash " + weights +
-                                            ", but [model] sha256 asks for " + request.bundle_sha256);
-  return classifier;
+/// The bundle, if it is the one that is asked for: the pinned one, and the one that has proven itself.
+networks::BundleFiles ReadBundleFor(const WorkerRequest& request, WorkerAnswer& answer) {
+  answer.bundle_unproven = !request.proven_sha256.empty();  // also while its files are being replaced
+  networks::BundleFiles files = networks::ReadBundleFiles(request.bundle);
+  const std::string &pinned = request.bundle_sha256, &weights = files.info.weights_sha256;
+  if (!pinned.empty() && pinned != files.sha256 && pinned != weights)
+    throw Error(ErrorCode::kBadDataset, request.bundle + ": has the hash " + files.sha256 + " and its weights " +
+                                            weights + ", but [model] sha256 asks for " + pinned);
+  if (!request.proven_sha256.empty() && request.proven_sha256 != files.sha256)
+    throw Error(ErrorCode::kBadDataset, request.bundle + ": was replaced by a bundle that has not proven itself: " +
+                                            files.sha256 + " instead of " + request.proven_sha256);
+  answer.bundle_unproven = false;
+  return files;
 }
 
 void SelfTest(const WorkerRequest& request, WorkerAnswer& answer) {
-  networks::Classifier classifier = LoadClassifier(request);
+  networks::Classifier classifier(request.bundle, ReadBundleFor(request, answer), request.device, request.threads);
+  answer.device = classifier.Device();  // also of a test that fails: whose fault it is
   classifier.SelfTest();
-  answer.bundle = Summarize(classifier.Info(), networks::BundleSha256(request.bundle));
-  answer.device = classifier.Device();
+  answer.bundle = Summarize(classifier.Info(), classifier.BundleHash());
 }
 
 bool HasAll(const std::map<Role, volumes::Volume>& volumes, const std::vector<Role>& roles) {
@@ -52,8 +58,9 @@ bool HasAll(const std::map<Role, volumes::Volume>& volumes, const std::vector<Ro
 }
 
 void Evaluate(const WorkerRequest& request, WorkerAnswer& answer) {
-  const networks::BundleInfo info = networks::ReadBundle(request.bundle);
-  answer.bundle = Summarize(info, networks::BundleSha256(request.bundle));
+  networks::BundleFiles files = ReadBundleFor(request, answer);  // once: what is hashed is what answers
+  const networks::BundleInfo info = files.info;
+  answer.bundle = Summarize(info, files.sha256);
   answer.reasons = request.reasons;
 
   Stopwatch watch;
@@ -79,12 +86,12 @@ void Evaluate(const WorkerRequest& request, WorkerAnswer& answer) {
     answer.reasons = input->reasons;
     if (answer.reasons.empty()) {
       watch.Lap();
-      networks::Classifier classifier = LoadClassifier(request);
+      networks::Classifier classifier(request.bundle, std::move(files), request.device, request.threads);
+      answer.device = classifier.Device();
       answer.timings_ms["model_load"] = watch.Lap();
       network = std::make_unique<networks::Answer>(classifier.Classify(input->tensor));
       answer.timings_ms["network"] = watch.Lap();
       answer.probability_of_necrosis = network->probability_of_necrosis;
-      answer.device = classifier.Device();
       if (auto reason = CheckDomain(*network)) answer.reasons.push_back(*reason);
     }
     // A phantom model decides on phantoms only: the network has run, its number is kept for the audit and shown to

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,8 @@ struct NetworkSpec {
 /// bundle.json as values (design section 7). Preprocessing stays plain so that the server can map it to
 /// inference/volumes.
 struct BundleInfo {
-  std::string name, version, license, intended_use, domain;
+  std::string name, version, license, intended_use;
+  std::string domain;  ///< phantom (decides on phantoms only) or patient
   NetworkSpec network;
   double spacing_mm = 2.0;
   int shape = 96;
@@ -33,19 +35,36 @@ struct BundleInfo {
   std::uint64_t reference_seed = 0;
   std::string reference_input_sha256;
   double reference_probability_of_necrosis = 0;
+  /// The network's own answer, logit(necrosis) - logit(recurrence) before calibration: it says more than a probability
+  /// that is nearly 0 or 1. NaN: a bundle of before, which does not store it.
+  double reference_logit = std::numeric_limits<double>::quiet_NaN();
   std::string weights_sha256;
   std::string training_json, evaluation_json, domain_statistics_json;  ///< kept as they are
   std::vector<std::string> patient_hashes;                             ///< salted hashes of training patients
   std::string patient_hash_salt;
 };
 
-/// Reads bundle.json and checks it and the hash of weights.safetensors. Throws Error{kMissingPart} if a file is not
-/// there, Error{kBadDataset} with FILE: key: reason otherwise.
+/// A bundle whose files were read once: what was hashed and checked is what is used, whatever happens to the folder.
+struct BundleFiles {
+  BundleInfo info;
+  std::string weights;  ///< content of weights.safetensors
+  std::string sha256;   ///< as BundleSha256() gives it
+};
+
+/// Reads both files and checks bundle.json and the weights' hash. Throws Error{kMissingPart} if a file is not there,
+/// Error{kBadDataset} with FILE: key: reason otherwise.
+BundleFiles ReadBundleFiles(const std::filesystem::path& folder);
+/// The same; what bundle.json says.
 BundleInfo ReadBundle(const std::filesystem::path& folder);
 /// Writes bundle.json (atomically: temp, sync, rename).
 void WriteBundle(const std::filesystem::path& folder, const BundleInfo& info);
 /// SHA-256 over both files: what reports name as the bundle's hash.
 std::string BundleSha256(const std::filesystem::path& folder);
+/// "t1,t2,t1ce": sequences in the order of the network's channels, as the weights' file names them.
+std::string SequenceWords(const std::vector<Role>& sequences);
+/// Whether the network has anything left to look at: an edge that it halves to nothing gives no map. Throws
+/// Error{kUsage} with the least edge.
+void CheckShape(const NetworkSpec& network, int shape);
 /// Salted hash of a patient's identity as it stands in bundle.json.
 std::string PatientHash(const std::string& salt, const std::string& patient);
 

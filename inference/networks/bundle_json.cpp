@@ -1,6 +1,7 @@
 #include "inference/networks/bundle_json.h"
 
 #include "config/error.h"
+#include "inference/networks/strict_json.h"
 
 #include <nlohmann/json.hpp>
 
@@ -126,14 +127,7 @@ Json Kept(const std::string& text) { return text.empty() ? Json::object() : Json
 }  // namespace
 
 BundleInfo ParseBundleJson(const std::string& text, const std::string& name) {
-  Json json;
-  try {
-    json = Json::parse(text);
-  } catch (const Json::parse_error& error) {
-    throw Error(ErrorCode::kBadDataset, name + ": is not valid JSON near byte " + std::to_string(error.byte));
-  } catch (const Json::out_of_range&) {
-    throw Error(ErrorCode::kBadDataset, name + ": holds a number that is too large for any computer's numbers");
-  }
+  const Json json = ParseStrictly<Json>(text, name);
   if (!json.is_object()) throw Error(ErrorCode::kBadDataset, name + ": must hold a JSON object");
   const Section top(json, name);
   BundleInfo info;
@@ -141,11 +135,15 @@ BundleInfo ParseBundleJson(const std::string& text, const std::string& name) {
   info.version = top.Text("version");
   info.license = top.Text("license");
   info.intended_use = top.Text("intended_use");
-  info.domain = top.Text("domain");
+  info.domain = top.OneOf("domain", {"phantom", "patient"});  // a misspelt one would let phantoms judge patients
   if (info.name.empty()) top.Bad("name", "is empty");
-  if (info.domain.empty()) top.Bad("domain", "is empty");
   info.network = ReadNetwork(top.Object("network"));
   ReadPreprocessing(top.Object("preprocessing"), info);
+  try {
+    CheckShape(info.network, info.shape);
+  } catch (const Error& error) {
+    top.Object("preprocessing").Bad("shape", error.what());
+  }
 
   const auto has = [&](Role role) {
     return std::find(info.network.sequences.begin(), info.network.sequences.end(), role) !=
@@ -171,6 +169,7 @@ BundleInfo ParseBundleJson(const std::string& text, const std::string& name) {
   info.reference_seed = seed.get<std::uint64_t>();
   info.reference_input_sha256 = reference.Digest("input_sha256");
   info.reference_probability_of_necrosis = reference.Number("probability_of_necrosis", 0, 1);
+  if (reference.Has("logit")) info.reference_logit = reference.Number("logit", -1e9, 1e9);
   info.weights_sha256 = top.Digest("weights_sha256");
 
   if (top.Has("training")) {
@@ -232,6 +231,7 @@ std::string EncodeBundleJson(const BundleInfo& info) {
   json["reference"] = {{"seed", info.reference_seed},
                        {"input_sha256", info.reference_input_sha256},
                        {"probability_of_necrosis", info.reference_probability_of_necrosis}};
+  if (std::isfinite(info.reference_logit)) json["reference"]["logit"] = info.reference_logit;
   json["weights_sha256"] = info.weights_sha256;
   return json.dump(2) + "\n";
 }

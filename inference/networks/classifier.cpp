@@ -9,7 +9,9 @@
 #include "inference/networks/weights.h"
 
 #include <cmath>
+#include <map>
 #include <optional>
+#include <utility>
 
 namespace glionode::networks {
 
@@ -23,12 +25,31 @@ std::vector<std::string> NamesOf(const std::vector<Role>& sequences) {
                                           : std::string(ToText(role)));
   return names;
 }
+
+/// Shapes are the same for every order of the sequences and both layouts, so both files must say the same. Weights
+/// without a word about it are of before such words were written.
+void CheckAgreement(const BundleInfo& info, const std::map<std::string, std::string>& metadata,
+                    const std::string& weights, const std::string& json) {
+  const std::pair<const char*, std::string> agreed[] = {{"sequences", SequenceWords(info.network.sequences)},
+                                                        {"layout", info.network.layout},
+                                                        {"classes", "recurrence,necrosis"}};
+  for (const auto& [key, expected] : agreed) {
+    const auto said = metadata.find(key);
+    if (said != metadata.end() && said->second != expected)
+      throw Error(ErrorCode::kBadDataset, weights + ": " + key + ": the weights were learned with " + said->second +
+                                              ", but " + json + " stands for " + expected);
+  }
+}
 }  // namespace
 
 class Classifier::Impl {
  public:
-  Impl(const std::filesystem::path& folder, const std::string& device, int threads)
-      : folder_(folder), info_(ReadBundle(folder)), device_(ChooseDevice(device)), threads_(threads) {
+  Impl(const std::filesystem::path& folder, BundleFiles files, const std::string& device, int threads)
+      : folder_(folder),
+        info_(std::move(files.info)),
+        sha256_(std::move(files.sha256)),
+        device_(ChooseDevice(device)),
+        threads_(threads) {
     WithTorchErrors("the network of " + folder.string() + " cannot be prepared", [&] {
       PrepareTorch(threads_);
       try {
@@ -36,13 +57,13 @@ class Classifier::Impl {
       } catch (const Error& error) {
         throw Error(ErrorCode::kBadDataset, (folder / "bundle.json").string() + ": " + error.what());
       }
-      const auto weights = folder / "weights.safetensors";
-      auto tensors = ReadSafetensors(weights);
-      const auto json = (folder / "bundle.json").string();
+      const auto weights = (folder / "weights.safetensors").string(), json = (folder / "bundle.json").string();
+      CheckAgreement(info_, ParseSafetensorsMetadata(files.weights, weights), weights, json);
+      auto tensors = ParseSafetensors(files.weights, weights);
       domain_ = Domain::Take(tensors, info_.domain_statistics_json, json);
       if (!domain_.Fits(network_->fc->options.in_features(), NamesOf(info_.network.sequences)))
         throw Error(ErrorCode::kBadDataset, json + ": domain_statistics: are of another network");
-      LoadWeights(*network_, tensors, weights.string());
+      LoadWeights(*network_, tensors, weights);
       network_->eval();
       if (device_.is_cpu()) {
         graph_.emplace(*network_);
@@ -81,6 +102,7 @@ class Classifier::Impl {
 
   std::filesystem::path folder_;
   BundleInfo info_;
+  std::string sha256_;
   torch::Device device_;
 
  private:
@@ -89,6 +111,7 @@ class Classifier::Impl {
     const double raw = evidence.mean().item<double>();  // the logit difference: the map is exact
     if (!std::isfinite(raw)) throw Error(ErrorCode::kInternal, "the network gave a value that is not finite");
     Answer answer;
+    answer.raw_logit = raw;
     answer.logit = info_.calibration_slope * raw + info_.calibration_intercept;
     answer.probability_of_necrosis = 1.0 / (1.0 + std::exp(-answer.logit));
     const bool necrosis = answer.probability_of_necrosis >= 0.5;
@@ -105,11 +128,15 @@ class Classifier::Impl {
 };
 
 Classifier::Classifier(const std::filesystem::path& bundle_folder, const std::string& device, int threads)
-    : impl_(std::make_unique<Impl>(bundle_folder, device, threads)) {}
+    : Classifier(bundle_folder, ReadBundleFiles(bundle_folder), device, threads) {}
+Classifier::Classifier(const std::filesystem::path& bundle_folder, BundleFiles files, const std::string& device,
+                       int threads)
+    : impl_(std::make_unique<Impl>(bundle_folder, std::move(files), device, threads)) {}
 Classifier::~Classifier() = default;
 Classifier::Classifier(Classifier&&) noexcept = default;
 
 const BundleInfo& Classifier::Info() const { return impl_->info_; }
+const std::string& Classifier::BundleHash() const { return impl_->sha256_; }
 std::string Classifier::Device() const { return impl_->device_.str(); }
 Answer Classifier::Classify(const std::vector<float>& tensor) { return impl_->Classify(tensor); }
 
@@ -121,10 +148,15 @@ void Classifier::SelfTest() {
   const std::string name = (impl_->folder_ / "bundle.json").string() + ": reference: ";
   if (hash.HexDigest() != info.reference_input_sha256)
     throw Error(ErrorCode::kBadDataset, name + "input_sha256: the input made from the seed is another one");
-  const double found = Classify(input).probability_of_necrosis, stored = info.reference_probability_of_necrosis;
-  if (!(std::abs(found - stored) <= 1e-3))
-    throw Error(ErrorCode::kBadDataset, name + "probability_of_necrosis: the reference input gives " +
-                                            std::to_string(found) + ", the bundle says " + std::to_string(stored));
+  const Answer answer = Classify(input);
+  const auto compare = [&](const char* key, double found, double stored, double tolerance) {
+    if (!(std::abs(found - stored) <= tolerance))
+      throw Error(ErrorCode::kBadDataset, name + key + ": the reference input gives " + std::to_string(found) +
+                                              ", the bundle says " + std::to_string(stored));
+  };
+  compare("probability_of_necrosis", answer.probability_of_necrosis, info.reference_probability_of_necrosis, 1e-3);
+  if (!std::isnan(info.reference_logit))
+    compare("logit", answer.raw_logit, info.reference_logit, 5e-3 * (1 + std::abs(info.reference_logit)));
 }
 
 std::vector<float> ReferenceInput(std::uint64_t seed, int channels, int shape) {

@@ -3,6 +3,7 @@
 #include "config/error.h"
 #include "inference/networks/file_io.h"
 #include "inference/networks/half.h"
+#include "inference/networks/strict_json.h"
 
 #include <nlohmann/json.hpp>
 
@@ -10,7 +11,8 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <set>
+#include <tuple>
+#include <utility>
 
 namespace glionode::networks {
 
@@ -19,7 +21,7 @@ static_assert(std::endian::native == std::endian::little, "tensor files are litt
 namespace {
 constexpr std::uint64_t kMaxHeader = 16u << 20;
 constexpr std::uint64_t kMaxFile = std::uint64_t{2} << 30;
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
 
 [[noreturn]] void Bad(const std::string& name, const std::string& reason) {
   throw Error(ErrorCode::kBadDataset, name + ": " + reason);
@@ -35,22 +37,23 @@ std::uint64_t HeaderLength(std::string_view bytes, const std::string& name) {
 }
 
 Json ParseHeader(std::string_view text, const std::string& name) {
-  std::set<std::string> names;
-  std::string duplicate;
-  const auto callback = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (event == Json::parse_event_t::key && depth == 1 && !names.insert(parsed.get<std::string>()).second)
-      duplicate = parsed.get<std::string>();
-    return depth < 8;  // deeper values have no meaning here and are dropped
-  };
-  Json header = Json::parse(text, callback, /*allow_exceptions=*/false);
-  if (header.is_discarded() || !header.is_object()) Bad(name, "the header is not a JSON object");
-  if (!duplicate.empty()) Bad(name, duplicate + ": the name occurs twice in the header");
+  Json header = ParseStrictly<Json>(text, name + ": header");
+  if (!header.is_object()) Bad(name, "the header is not a JSON object");
   return header;
 }
 
 struct Span {
   std::uint64_t begin = 0, end = 0;
-  std::string tensor;
+};
+
+/// What the header says of a tensor.
+struct Entry {
+  std::string key;
+  std::vector<std::int64_t> shape;
+  std::uint64_t count = 1;  ///< of values
+  bool half = false;
+  bool counter = false;  ///< to be passed over
+  Span span;
 };
 
 bool ReadUnsigned(const Json& value, std::uint64_t& out) {
@@ -59,52 +62,54 @@ bool ReadUnsigned(const Json& value, std::uint64_t& out) {
   return true;
 }
 
-/// Shape, offsets and dtype of one entry, checked against the data's size. Returns false for a counter to pass over.
-bool ReadEntry(const std::string& where, const std::string& key, const Json& entry, std::uint64_t data_size,
-               SafeTensor& tensor, Span& span) {
+/// Shape, offsets and dtype of one entry, checked against the data's size.
+Entry ReadEntry(const std::string& where, const std::string& key, const Json& entry, std::uint64_t data_size) {
   if (!entry.is_object()) Bad(where, "its header entry is not an object");
   const auto dtype = entry.find("dtype"), shape = entry.find("shape"), offsets = entry.find("data_offsets");
   if (dtype == entry.end() || !dtype->is_string()) Bad(where, "dtype is missing or not a text");
   if (shape == entry.end() || !shape->is_array()) Bad(where, "shape is missing or not a list");
   if (offsets == entry.end() || !offsets->is_array() || offsets->size() != 2)
     Bad(where, "data_offsets is missing or not a list of two numbers");
-  std::uint64_t count = 1;
+  Entry read;
+  read.key = key;
   if (shape->size() > 8) Bad(where, "shape has more than 8 dimensions");
   for (const auto& extent : *shape) {
     std::uint64_t n = 0;
     if (!ReadUnsigned(extent, n)) Bad(where, "shape holds a value that is not a count");
     if (n == 0) Bad(where, "shape holds 0");
-    if (n > kMaxFile / count) Bad(where, "shape is too large");
-    count *= n;
-    tensor.shape.push_back(static_cast<std::int64_t>(n));
+    if (n > kMaxFile / read.count) Bad(where, "shape is too large");
+    read.count *= n;
+    read.shape.push_back(static_cast<std::int64_t>(n));
   }
+  Span& span = read.span;
   if (!ReadUnsigned((*offsets)[0], span.begin) || !ReadUnsigned((*offsets)[1], span.end))
     Bad(where, "data_offsets holds a value that is not an offset");
   if (span.begin > span.end) Bad(where, "data_offsets run backwards");
   if (span.end > data_size)
     Bad(where, "data_offsets end at " + std::to_string(span.end) + ", but the file holds " + std::to_string(data_size) +
                    " bytes of values");
-  span.tensor = key;
   const std::string type = dtype->get<std::string>();
-  if (key.ends_with(".num_batches_tracked")) return false;
+  read.counter = key.ends_with(".num_batches_tracked");
+  if (read.counter) return read;
   if (type != "F32" && type != "F16") Bad(where, "dtype '" + type + "' is not supported (F32 and F16 are)");
-  tensor.half = type == "F16";
-  const std::uint64_t expected = count * (tensor.half ? 2 : 4);
+  read.half = type == "F16";
+  const std::uint64_t expected = read.count * (read.half ? 2 : 4);
   if (span.end - span.begin != expected)
     Bad(where, "its shape needs " + std::to_string(expected) + " bytes, its offsets give " +
                    std::to_string(span.end - span.begin));
-  tensor.values.resize(count);
-  return true;
+  return read;
 }
 
-void CheckLayout(const std::string& name, std::vector<Span> spans, std::uint64_t data_size) {
-  std::sort(spans.begin(), spans.end(),
-            [](const Span& a, const Span& b) { return std::tie(a.begin, a.end) < std::tie(b.begin, b.end); });
+/// Sorts by place. Behind this, the values of all entries together are no more than the file holds.
+void CheckLayout(const std::string& name, std::vector<Entry>& entries, std::uint64_t data_size) {
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return std::tie(a.span.begin, a.span.end) < std::tie(b.span.begin, b.span.end);
+  });
   std::uint64_t at = 0;
-  for (const auto& span : spans) {
-    if (span.begin < at) Bad(name, span.tensor + ": its values overlap those of another tensor");
-    if (span.begin > at) Bad(name, span.tensor + ": there is a gap before its values");
-    at = span.end;
+  for (const Entry& entry : entries) {
+    if (entry.span.begin < at) Bad(name, entry.key + ": its values overlap those of another tensor");
+    if (entry.span.begin > at) Bad(name, entry.key + ": there is a gap before its values");
+    at = entry.span.end;
   }
   if (at != data_size) Bad(name, std::to_string(data_size - at) + " bytes at the end belong to no tensor");
 }
@@ -128,17 +133,17 @@ std::map<std::string, SafeTensor> ParseSafetensors(std::string_view bytes, const
   const std::string_view data = bytes.substr(8 + length);
   const Json header = ParseHeader(bytes.substr(8, length), name);
 
+  std::vector<Entry> entries;
+  for (const auto& [key, entry] : header.items())
+    if (key != "__metadata__") entries.push_back(ReadEntry(name + ": " + key, key, entry, data.size()));
+  CheckLayout(name, entries, data.size());
+
   std::map<std::string, SafeTensor> tensors;
-  std::vector<Span> spans;
-  for (const auto& [key, entry] : header.items()) {
-    if (key == "__metadata__") continue;
-    const std::string where = name + ": " + key;
-    SafeTensor tensor;
-    Span span;
-    const bool wanted = ReadEntry(where, key, entry, data.size(), tensor, span);
-    spans.push_back(span);
-    if (!wanted) continue;
-    const char* source = data.data() + span.begin;
+  for (const Entry& entry : entries) {
+    if (entry.counter) continue;
+    const std::string where = name + ": " + entry.key;
+    SafeTensor tensor{entry.shape, std::vector<float>(entry.count), entry.half};
+    const char* source = data.data() + entry.span.begin;
     for (std::size_t i = 0; i < tensor.values.size(); ++i) {
       std::uint16_t half = 0;
       if (tensor.half) {
@@ -149,9 +154,8 @@ std::map<std::string, SafeTensor> ParseSafetensors(std::string_view bytes, const
       }
       if (!std::isfinite(tensor.values[i])) Bad(where, "value " + std::to_string(i) + " is not a finite number");
     }
-    tensors.emplace(key, std::move(tensor));
+    tensors.emplace(entry.key, std::move(tensor));
   }
-  CheckLayout(name, std::move(spans), data.size());
   if (tensors.empty()) Bad(name, "holds no tensor");
   return tensors;
 }
@@ -162,7 +166,7 @@ std::map<std::string, SafeTensor> ReadSafetensors(const std::filesystem::path& f
 
 std::string EncodeSafetensors(const std::map<std::string, SafeTensor>& tensors,
                               const std::map<std::string, std::string>& metadata) {
-  Json header = Json::object();
+  nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::string data;
   for (const auto& [name, tensor] : tensors) {

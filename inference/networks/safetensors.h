@@ -16,9 +16,9 @@ struct SafeTensor {
 
 /// The safetensors format: 8 bytes of header length (little endian), a JSON header of names with dtype, shape and
 /// offsets, then the values. F32 and F16 are read (F16 is widened); counters named *.num_batches_tracked are passed
-/// over. Everything is checked: lengths, offsets that overlap or leave gaps, sizes against shapes, duplicate names,
-/// values that are not finite. Throws Error{kBadDataset}: NAME: tensor: reason. Safe on hostile input; never allocates
-/// more than a small multiple of bytes.size().
+/// over. Everything is checked: lengths, offsets that overlap or leave gaps, sizes against shapes, keys that occur
+/// twice, values that are not finite; the whole header before memory is taken for any value. Throws Error{kBadDataset}:
+/// NAME: tensor: reason. Safe on hostile input; never allocates more than a small multiple of bytes.size().
 std::map<std::string, SafeTensor> ParseSafetensors(std::string_view bytes, const std::string& name);
 /// The texts of the header's "__metadata__", empty if it has none. Throws as ParseSafetensors for a broken header.
 std::map<std::string, std::string> ParseSafetensorsMetadata(std::string_view bytes, const std::string& name);

@@ -28,7 +28,7 @@ class PipelineTest : public NodeTest {
         Pipeline::Parts{*files_, *index_, *jobs_, *outbox_, *peers_, clock_, "GLIONODE",
                         [this, evaluate](const WorkerRequest& request, int) {
                           requests_.push_back(request);
-                          return request.step == WorkerStep::kSelfTest ? SelfTested(request.device) : evaluate(request);
+                          return request.step == WorkerStep::kSelfTest ? self_test_(request) : evaluate(request);
                         }},
         model, std::vector<PeerSettings>{peer});
     pipeline->SelfTest();
@@ -39,6 +39,13 @@ class PipelineTest : public NodeTest {
     WorkerRun run = Answered(0);
     run.answer.probability_of_necrosis.reset();
     run.answer.device = device == "auto" ? "cuda:0" : device;
+    return run;
+  }
+  static WorkerRun Refused(const std::string& error, const std::string& device) {
+    WorkerRun run;
+    run.end = WorkerEnd::kAnswered;
+    run.answer.error = error;
+    run.answer.device = device;
     return run;
   }
   static WorkerRun Ended(WorkerEnd end, const std::string& text) {
@@ -53,6 +60,9 @@ class PipelineTest : public NodeTest {
   std::vector<storage::ObjectRecord> Objects() const { return jobs_->Objects(jobs_->NewestResult(StudyUid())->id); }
 
   std::vector<WorkerRequest> requests_;
+  std::function<WorkerRun(const WorkerRequest&)> self_test_ = [](const WorkerRequest& request) {
+    return SelfTested(request.device);
+  };
 };
 
 }  // namespace glionode::server

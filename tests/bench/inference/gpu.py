@@ -1,6 +1,7 @@
 """gpu.py BENCH_INFERENCE DIR CALLS: our figures on the GPU beside PyTorch's, written to out/bench/gpu.json. See gpu.sh."""
 
 import json
+import math
 import os
 import statistics
 import struct
@@ -76,9 +77,33 @@ def timed(work, calls):
     return statistics.median(times)
 
 
+def inputs(first):
+    """The inputs whose answers are compared; main.cpp makes the same."""
+    return [first, first.flip(4), -0.5 * first]
+
+
+def logits_of(model, first, dtype):
+    with torch.inference_mode():
+        return [model(one.to(dtype)).double().cpu()[0].tolist() for one in inputs(first)]
+
+
+def difference(ours, theirs):
+    """The largest of all logits, as a share of the logit's size (of 1, where it is smaller)."""
+    return max(abs(a - b) / (1 + abs(b)) for one, other in zip(ours, theirs) for a, b in zip(one, other))
+
+
+def probability(logits):
+    return 1 / (1 + math.exp(logits[0] - logits[1]))
+
+
+def gib(peak_bytes):
+    return None if peak_bytes is None else peak_bytes / 2 ** 30
+
+
 def row(name, value, unit, peer="", peer_value=None, goal="", met=True):
-    ratio = value / peer_value if peer_value else None
-    print(f"{name}: {value:.4g} {unit}" + (f"  {peer} {peer_value:.4g}  ratio {ratio:.2f}" if ratio else "") +
+    ratio = value / peer_value if value is not None and peer_value else None
+    print(f"{name}: " + ("not measured" if value is None else f"{value:.4g} {unit}") +
+          (f"  {peer} {peer_value:.4g}  ratio {ratio:.2f}" if ratio else "") +
           (f"  goal {goal}: {'met' if met else 'MISSED'}" if goal else ""), flush=True)
     return {"name": name, "value": value, "unit": unit, "peer": peer, "peer_value": peer_value, "ratio": ratio,
             "goal": goal, "met": met}
@@ -102,7 +127,9 @@ def measure(program, folder, layout, shape, calls):
     for name, dtype, limit in (("fp32", torch.float32, 15.0), ("half", torch.float16, 3.0)):
         model, value = network.to(dtype), x.to(dtype)
         with torch.inference_mode():
+            torch.cuda.reset_peak_memory_stats()
             eager = timed(lambda: model(value), calls)
+            eager_gib = torch.cuda.max_memory_allocated() / 2 ** 30
             compiled_model = torch.compile(model)
             compiled = timed(lambda: compiled_model(value), calls)
         own = statistics.median(ours[name]["ms"])
@@ -111,28 +138,46 @@ def measure(program, folder, layout, shape, calls):
         rows.append(row(label, own, "ms", peer + ", compiled", compiled, f"<= {limit} ms, <= 2 x" if target else "<= 2 x",
                         own <= 2 * compiled and (not target or own <= limit)))
         rows.append(row(label + ", beside eager", own, "ms", peer, eager))
-        rows.append(row(label + ": share of a matrix product's speed",
-                        GFLOP[layout, shape] / own / peak(dtype), ""))
-        rows.append(row(label + ": difference of the probability from the CPU",
-                        abs(ours[name]["probability"] - ours["probability_cpu"]), "", "", None,
-                        "<= 0.001" if name == "fp32" else "",
-                        name != "fp32" or abs(ours[name]["probability"] - ours["probability_cpu"]) <= 1e-3))
-    network = network.to(torch.float32).train()
-    optimiser = torch.optim.AdamW(network.parameters(), 1e-4)
-    batch, target = x.repeat(4, 1, 1, 1, 1), torch.tensor([0, 1, 0, 1]).cuda()
+        rows.append(row(label + ": memory", gib(ours[name]["peak_bytes"]), "GiB", peer, eager_gib))
+        rows.append(row(label + ": share of a matrix product's speed", GFLOP[layout, shape] / own / peak(dtype), ""))
+        served = name == "fp32"  # half is only timed: no node answers with it
+        apart = max(abs(probability(a) - probability(b)) for a, b in zip(ours[name]["logits"], ours["cpu"]["logits"]))
+        rows.append(row(label + ": probability, difference from the CPU", apart, "", "", None,
+                        "<= 0.001" if served else "", not served or apart <= 1e-3))
+        for other, logits in (("the CPU", ours["cpu"]["logits"]), (peer, logits_of(model, x, dtype))):
+            apart = difference(ours[name]["logits"], logits)
+            rows.append(row(label + f": logits, largest difference from {other}", apart, "of their size", "", None,
+                            "<= 0.001" if served else "", not served or apart <= 1e-3))
+    return rows + measure_training(ours["training"], network.to(torch.float32), x, layout, shape, calls)
 
-    def step():
-        optimiser.zero_grad()
-        nn.functional.cross_entropy(network(batch), target).backward()
-        optimiser.step()
 
-    torch.cuda.reset_peak_memory_stats()
-    theirs = timed(step, calls)
-    own = statistics.median(ours["training_step_ms"])
-    rows.append(row(f"resnet10 {layout} {shape}^3, training step of 4", own, "ms", peer, theirs))
-    rows.append(row(f"resnet10 {layout} {shape}^3, memory of PyTorch's step", torch.cuda.max_memory_allocated() / 2 ** 30,
-                    "GiB"))
-    return rows
+def measure_training(ours, network, x, layout, shape, calls):
+    """Beside PyTorch as it comes, and with the memory format that we use: the faster of the two is the peer."""
+    state = {name: value.cpu().clone() for name, value in network.state_dict().items()}
+    theirs = []
+    for words, memory_format in (("", torch.contiguous_format), (", channels last", torch.channels_last_3d)):
+        network.load_state_dict(state)
+        network = network.to(memory_format=memory_format).train()
+        optimiser = torch.optim.AdamW(network.parameters(), 1e-4)
+        batch = x.repeat(4, 1, 1, 1, 1).contiguous(memory_format=memory_format)
+        target = torch.tensor([0, 1, 0, 1]).cuda()
+
+        def step():
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(network(batch), target).backward()
+            optimiser.step()
+
+        torch.cuda.reset_peak_memory_stats()
+        milliseconds = timed(step, calls)
+        theirs.append((milliseconds, torch.cuda.max_memory_allocated() / 2 ** 30, f"PyTorch {torch.__version__}{words}"))
+    fastest, fastest_gib, peer = min(theirs)
+    own = statistics.median(ours["ms"])
+    label = f"resnet10 {layout} {shape}^3, training step of 4"
+    # Forward, and about twice as much backward.
+    return [row(label, own, "ms", peer, fastest),
+            row(label + ": memory", gib(ours["peak_bytes"]), "GiB", peer, fastest_gib),
+            row(label + ": share of a matrix product's speed",
+                3 * 4 * GFLOP[layout, shape] / own / peak(torch.float32), "")]
 
 
 def main():

@@ -1,8 +1,7 @@
 // The network alone, as the node serves it, for tests/bench/inference.py:
 //   bench_inference make DIR                        weights of both layouts (fp32), inputs of 96^3 and 128^3
-//   bench_inference time DIR LAYOUT SHAPE THREADS N  milliseconds of N calls, logits, speed of a matrix product, as
-//   JSON bench_inference gpu DIR LAYOUT SHAPE N           the same on CUDA: fp32 without TF32, half, a training step
-//   (gpu.sh)
+//   bench_inference time DIR LAYOUT SHAPE THREADS N  N calls in ms, logits, speed of a matrix product, as JSON
+//   bench_inference gpu DIR LAYOUT SHAPE N           on CUDA: fp32 without TF32, half, a training step (gpu.sh)
 #include "inference/networks/device.h"
 #include "inference/networks/file_io.h"
 #include "inference/networks/network.h"
@@ -11,12 +10,21 @@
 #include <nlohmann/json.hpp>
 #include <torch/torch.h>
 
+// Our memory on the GPU as LibTorch counts it. A LibTorch without CUDA (Debian's) has the first header, and not what it
+// includes.
+#if __has_include(<c10/cuda/CUDACachingAllocator.h>) && __has_include(<cuda_runtime_api.h>)
+#include <c10/cuda/CUDACachingAllocator.h>
+#define GLIONODE_COUNTS_GPU_MEMORY
+#endif
+
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -106,6 +114,31 @@ std::vector<double> TimeOnGpu(int calls, const std::function<void()>& work) {
   return times;
 }
 
+#ifdef GLIONODE_COUNTS_GPU_MEMORY
+void ForgetPeakMemory() { c10::cuda::CUDACachingAllocator::resetPeakStats(0); }
+nlohmann::json PeakMemory() {
+  const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(0);
+  return stats.allocated_bytes[0].peak;  // of all pools
+}
+#else
+void ForgetPeakMemory() {}
+nlohmann::json PeakMemory() { return nullptr; }
+#endif
+
+/// The inputs whose answers are compared; gpu.py makes the same.
+std::vector<torch::Tensor> Inputs(const torch::Tensor& first) { return {first, first.flip(4), -0.5 * first}; }
+
+nlohmann::json Logits(Network& network, const torch::Tensor& first) {
+  nlohmann::json all = nlohmann::json::array();
+  const auto& weight = network.fc->weight;
+  for (const auto& input : Inputs(first)) {
+    const auto logits =
+        network.forward(input.to(weight.device(), weight.scalar_type())).to(torch::kCPU, torch::kDouble);
+    all.push_back({logits[0][0].item<double>(), logits[0][1].item<double>()});
+  }
+  return all;
+}
+
 void TimeGpu(const fs::path& folder, const std::string& layout, int shape, int calls) {
   PrepareTorch(0);
   const auto device = ChooseDevice("cuda");
@@ -120,35 +153,38 @@ void TimeGpu(const fs::path& folder, const std::string& layout, int shape, int c
   std::string values = ReadWholeFile(InputFile(folder, shape), std::uint64_t{1} << 30);
   const auto on_cpu = torch::from_blob(values.data(), {1, 3, shape, shape, shape});
   nlohmann::json answer;
-  const auto probability = [](const torch::Tensor& logits) {
-    return torch::softmax(logits.to(torch::kCPU, torch::kDouble), 1)[0][kNecrosisIndex].item<double>();
-  };
   {
     torch::InferenceMode guard;
     const auto plain = MakeNetwork(FullWidth(layout));
     LoadWeights(*plain, ReadSafetensors(file), file.string());
     plain->eval();
-    answer["probability_cpu"] = probability(plain->forward(on_cpu));
+    answer["cpu"]["logits"] = Logits(*plain, on_cpu);
     for (const bool half : {false, true}) {
       const auto network = make(half);
       network->eval();
       const auto input = on_cpu.to(device).to(half ? torch::kHalf : torch::kFloat);
-      torch::Tensor logits;
       const char* name = half ? "half" : "fp32";
-      answer[name]["ms"] = TimeOnGpu(calls, [&] { logits = network->forward(input); });
-      answer[name]["probability"] = probability(logits);
+      ForgetPeakMemory();
+      answer[name]["ms"] = TimeOnGpu(calls, [&] { network->forward(input); });
+      answer[name]["peak_bytes"] = PeakMemory();
+      answer[name]["logits"] = Logits(*network, on_cpu);
     }
   }
+  // As trainer.cpp does it.
   const auto network = make(false);
+  for (auto& parameter : network->parameters())
+    if (parameter.dim() == 5) parameter.set_data(parameter.data().contiguous(torch::MemoryFormat::ChannelsLast3d));
   network->train();
   torch::optim::AdamW optimiser(network->parameters(), torch::optim::AdamWOptions(1e-4));
-  const auto batch = on_cpu.to(device).repeat({4, 1, 1, 1, 1});
+  const auto batch = on_cpu.repeat({4, 1, 1, 1, 1}).contiguous(torch::MemoryFormat::ChannelsLast3d).to(device);
   const auto target = torch::tensor({0, 1, 0, 1}, torch::kLong).to(device);
-  answer["training_step_ms"] = TimeOnGpu(calls, [&] {
+  ForgetPeakMemory();
+  answer["training"]["ms"] = TimeOnGpu(calls, [&] {
     optimiser.zero_grad();
     torch::nll_loss(torch::log_softmax(network->forward(batch), 1), target).backward();
     optimiser.step();
   });
+  answer["training"]["peak_bytes"] = PeakMemory();
   std::puts(answer.dump().c_str());
 }
 

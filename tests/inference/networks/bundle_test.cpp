@@ -8,10 +8,13 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
+#include <cmath>
+
 namespace glionode::networks {
 namespace {
 
 using nlohmann::json;
+using testing::AllOf;
 using testing::HasSubstr;
 
 BundleInfo Filled() {
@@ -42,6 +45,28 @@ TEST(Bundle, ReadsWhatItWrites) {
   EXPECT_EQ(back.training_json, info.training_json);
   EXPECT_EQ(back.shape, 16);
   EXPECT_FALSE(std::filesystem::exists(folder.Path() / "bundle.json.tmp"));
+}
+
+TEST(Bundle, ItsFilesAreReadOnceAndHashedAsTheyWereRead) {
+  TempFolder folder;
+  Spill(folder.Path() / "weights.safetensors", "weights");
+  WriteBundle(folder.Path(), Filled());
+  const BundleFiles files = ReadBundleFiles(folder.Path());
+  EXPECT_EQ(files.weights, "weights");
+  EXPECT_EQ(files.sha256, BundleSha256(folder.Path()));
+  EXPECT_EQ(EncodeBundleJson(files.info), EncodeBundleJson(Filled()));
+}
+
+TEST(Bundle, TheReferencesLogitIsKeptAndMayBeAbsent) {
+  BundleInfo info = Filled();
+  EXPECT_TRUE(std::isnan(ParseBundleJson(EncodeBundleJson(info), "b").reference_logit));
+  info.reference_logit = -17.125;
+  EXPECT_EQ(ParseBundleJson(EncodeBundleJson(info), "b").reference_logit, -17.125);
+}
+
+TEST(Bundle, ChannelsAreNamedInTheirOrder) {
+  EXPECT_EQ(SequenceWords({Role::kT1, Role::kT2, Role::kT1ce}), "t1,t2,t1ce");
+  EXPECT_EQ(SequenceWords({Role::kT1ce}), "t1ce");
 }
 
 TEST(Bundle, HoldsTheKeysOfTheDesign) {
@@ -101,7 +126,8 @@ TEST(Bundle, ACubeAroundTheLesionNeedsTheSequencesThatShowIt) {
 TEST(Bundle, EveryBadKeyIsNamedWithItsFile) {
   const Change changes[] = {
       {"/name", 3, "b.json: name: must be a text"},
-      {"/domain", "", "b.json: domain: is empty"},
+      {"/domain", "", "b.json: domain: '' is unknown; expected one of phantom, patient"},
+      {"/domain", "Phantom", "b.json: domain: 'Phantom' is unknown"},  // would judge patients
       {"/network/type", "resnet18",
        "b.json: network.type: 'resnet18' is unknown; expected one of resnet10, mresnet, vgg16"},
       {"/network/width", "1", "b.json: network.width: must be a number"},
@@ -125,6 +151,7 @@ TEST(Bundle, EveryBadKeyIsNamedWithItsFile) {
       {"/reference/seed", -1, "b.json: reference.seed: must be a whole number"},
       {"/reference/input_sha256", "abc", "b.json: reference.input_sha256: must be a SHA-256"},
       {"/reference/probability_of_necrosis", 1.5, "b.json: reference.probability_of_necrosis: must be between"},
+      {"/reference/logit", "-3", "b.json: reference.logit: must be a number"},
       {"/weights_sha256", std::string(64, 'G'), "b.json: weights_sha256: must be a SHA-256"},
       {"/training/patient_hashes", "x", "b.json: training.patient_hashes: must be a list"},
   };
@@ -141,6 +168,61 @@ TEST(Bundle, ANumberBeyondAllBoundsIsRefusedLikeAnyOther) {
   ErrorCode code = ErrorCode::kInternal;
   EXPECT_THAT(ErrorOf([] { ParseBundleJson(R"({"name": 3e999})", "b"); }, &code), HasSubstr("b: holds a number"));
   EXPECT_EQ(code, ErrorCode::kBadDataset);
+}
+
+TEST(Bundle, NestingWithoutEndIsRefusedWhereverItStands) {
+  for (const char* key : {"training", "evaluation", "domain_statistics"}) {
+    const auto nested = [&](std::size_t levels) {
+      std::string text = json::parse(EncodeBundleJson(Filled())).dump();
+      const std::string deep = std::string(levels, '[') + std::string(levels, ']');
+      return text.insert(1, std::string("\"x\":{\"").append(key).append("\":").append(deep).append("},"));
+    };
+    EXPECT_EQ(ErrorOf([&] { ParseBundleJson(nested(30), "b.json"); }), "") << key;
+    EXPECT_THAT(ErrorOf([&] { ParseBundleJson(nested(31), "b.json"); }), HasSubstr("nested more than 32 levels"));
+    EXPECT_THAT(ErrorOf([&] { ParseBundleJson(nested(100000), "b.json"); }),
+                HasSubstr("b.json: is nested more than 32 levels deep"));
+    json bundle = json::parse(EncodeBundleJson(Filled()));
+    bundle.erase(std::string(key));
+    std::string text = bundle.dump();
+    text.insert(1, std::string("\"") + key + "\":{\"a\":" + std::string(100000, '[') + std::string(100000, ']') + "},");
+    ErrorCode code = ErrorCode::kInternal;
+    EXPECT_THAT(ErrorOf([&] { ParseBundleJson(text, "b.json"); }, &code), HasSubstr("nested"));
+    EXPECT_EQ(code, ErrorCode::kBadDataset);
+  }
+  // Brackets in a text are no nesting.
+  json bundle = json::parse(EncodeBundleJson(Filled()));
+  bundle["training"]["command"] = std::string(1000, '[');
+  EXPECT_EQ(ErrorOf([&] { ParseBundleJson(bundle.dump(), "b.json"); }), "");
+}
+
+TEST(Bundle, AKeyThatStandsTwiceIsRefusedAtEveryDepth) {
+  const auto with = [](const std::string& before, const std::string& more) {
+    std::string text = json::parse(EncodeBundleJson(Filled())).dump();
+    text.insert(text.find(before) + before.size(), more);
+    return ErrorOf([&] { ParseBundleJson(text, "b.json"); });
+  };
+  EXPECT_EQ(with("{", "\"note\":1,"), "");
+  EXPECT_THAT(with("{", "\"domain\":\"patient\","), HasSubstr("b.json: domain: occurs twice"));
+  EXPECT_THAT(with("\"network\":{", "\"layout\":\"strided\","), HasSubstr("b.json: network.layout: occurs twice"));
+  EXPECT_THAT(with("{", "\"note\":[{\"a\":{\"b\":1,\"c\":2,\"b\":3}}],"), HasSubstr("b.json: note.a.b: occurs twice"));
+  EXPECT_EQ(with("{", "\"note\":[{\"a\":1},{\"a\":1}],"), "") << "two objects";
+}
+
+TEST(Bundle, AnEdgeThatTheNetworkHalvesToNothingIsRefused) {
+  json bundle = json::parse(EncodeBundleJson(Filled()));
+  bundle["network"]["type"] = "vgg16";
+  for (const int shape : {16, 31}) {
+    bundle["preprocessing"]["shape"] = {shape, shape, shape};
+    EXPECT_THAT(ErrorOf([&] { ParseBundleJson(bundle.dump(), "b.json"); }),
+                AllOf(HasSubstr("b.json: preprocessing.shape: "), HasSubstr("it needs 32 or more")));
+  }
+  bundle["preprocessing"]["shape"] = {32, 32, 32};
+  EXPECT_EQ(ParseBundleJson(bundle.dump(), "b.json").shape, 32);
+  ErrorCode code = ErrorCode::kInternal;
+  NetworkSpec vgg;
+  vgg.type = "vgg16";
+  EXPECT_THAT(ErrorOf([&] { CheckShape(vgg, 31); }, &code), HasSubstr("32"));
+  EXPECT_EQ(code, ErrorCode::kUsage);
 }
 
 TEST(Bundle, MissingKeysAreNamed) {

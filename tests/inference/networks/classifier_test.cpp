@@ -10,10 +10,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <utility>
 
 namespace glionode::networks {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 constexpr int kShape = 32;
@@ -36,6 +39,15 @@ BundleInfo MakeBundle(const std::filesystem::path& folder, const std::string& la
   info.reference_probability_of_necrosis = Classifier(folder, "cpu", 1).Classify(input).probability_of_necrosis;
   WriteBundle(folder, info);
   return info;
+}
+
+/// The bundle's weights with other words about them.
+void Relabel(const std::filesystem::path& folder, BundleInfo& info,
+             const std::map<std::string, std::string>& metadata) {
+  const std::string bytes = EncodeSafetensors(ReadSafetensors(folder / "weights.safetensors"), metadata);
+  Spill(folder / "weights.safetensors", bytes);
+  info.weights_sha256 = Sha256Hex(bytes);
+  WriteBundle(folder, info);
 }
 
 TEST(ReferenceInput, IsTheSameEverywhere) {
@@ -89,6 +101,7 @@ TEST(Classifier, CalibrationIsApplied) {
   WriteBundle(folder.Path(), info);
   const Answer answer = Classifier(folder.Path(), "cpu", 1).Classify(input);
   EXPECT_NEAR(answer.logit, 0.5 * raw - 2, 1e-9);
+  EXPECT_EQ(answer.raw_logit, raw);
 }
 
 TEST(Classifier, BadInputIsRefused) {
@@ -116,6 +129,58 @@ TEST(Classifier, SelfTestProvesTheBundle) {
   info.reference_seed = 2;
   WriteBundle(folder.Path(), info);
   EXPECT_THAT(ErrorOf([&] { Classifier(folder.Path(), "cpu", 1).SelfTest(); }), HasSubstr("input_sha256"));
+}
+
+TEST(Classifier, SelfTestSeesWhatASaturatedProbabilityHides) {
+  TempFolder folder;
+  BundleInfo info = MakeBundle(folder.Path());
+  const double raw = Classifier(folder.Path(), "cpu", 1).Classify(ReferenceInput(1, 3, kShape)).raw_logit;
+  info.calibration_intercept = 60;  // every answer is "necrosis, for sure"
+  info.reference_probability_of_necrosis = 1;
+  info.reference_logit = raw;
+  WriteBundle(folder.Path(), info);
+  EXPECT_NO_THROW(Classifier(folder.Path(), "cpu", 1).SelfTest());
+  info.reference_logit = raw + 0.01 * (1 + std::abs(raw));
+  WriteBundle(folder.Path(), info);
+  EXPECT_THAT(ErrorOf([&] { Classifier(folder.Path(), "cpu", 1).SelfTest(); }),
+              HasSubstr("bundle.json: reference: logit: the reference input gives "));
+}
+
+TEST(Classifier, WeightsThatWereLearnedWithOtherSequencesAreRefused) {
+  TempFolder folder;
+  BundleInfo info = MakeBundle(folder.Path());
+  Relabel(folder.Path(), info, {{"sequences", "t1,t2,t1ce"}, {"layout", "dilated"}});
+  EXPECT_NO_THROW(Classifier(folder.Path(), "cpu", 1).SelfTest());
+  Relabel(folder.Path(), info, {{"sequences", "t2,t1,t1ce"}});
+  ErrorCode code = ErrorCode::kInternal;
+  EXPECT_THAT(ErrorOf([&] { Classifier(folder.Path(), "cpu", 1); }, &code),
+              AllOf(HasSubstr("weights.safetensors: sequences: the weights were learned with t2,t1,t1ce, but "),
+                    HasSubstr("bundle.json stands for t1,t2,t1ce")));
+  EXPECT_EQ(code, ErrorCode::kBadDataset);
+  Relabel(folder.Path(), info, {{"sequences", "t1,t2,t1ce"}});
+  std::swap(info.network.sequences[0], info.network.sequences[1]);
+  WriteBundle(folder.Path(), info);
+  EXPECT_THAT(ErrorOf([&] { Classifier(folder.Path(), "cpu", 1); }), HasSubstr("bundle.json stands for t2,t1,t1ce"));
+  std::swap(info.network.sequences[0], info.network.sequences[1]);
+  Relabel(folder.Path(), info, {{"layout", "strided"}});
+  EXPECT_THAT(ErrorOf([&] { Classifier(folder.Path(), "cpu", 1); }),
+              HasSubstr("layout: the weights were learned with"));
+  Relabel(folder.Path(), info, {{"classes", "necrosis,recurrence"}});
+  EXPECT_THAT(ErrorOf([&] { Classifier(folder.Path(), "cpu", 1); }), HasSubstr("classes: the weights"));
+}
+
+TEST(Classifier, AnswersWithTheFilesThatWereHashed) {
+  TempFolder folder;
+  const BundleInfo info = MakeBundle(folder.Path());
+  const std::string before = BundleSha256(folder.Path());
+  BundleFiles files = ReadBundleFiles(folder.Path());
+  BundleInfo other = info;
+  other.calibration_intercept = 60;
+  WriteBundle(folder.Path(), other);
+  Classifier classifier(folder.Path(), std::move(files), "cpu", 1);
+  EXPECT_EQ(classifier.BundleHash(), before);
+  EXPECT_NO_THROW(classifier.SelfTest());
+  EXPECT_NE(Classifier(folder.Path(), "cpu", 1).BundleHash(), before);
 }
 
 TEST(Classifier, SelfTestSeesAlteredWeightsEvenWithAMatchingHash) {

@@ -7,7 +7,12 @@
 
 #include <gmock/gmock.h>
 
+#include <map>
 #include <set>
+#include <sstream>
+#include <string>
+#include <tuple>
+#include <vector>
 
 namespace glionode::networks {
 namespace {
@@ -85,6 +90,99 @@ TEST(ResNet10, LayoutsDifferInTheLastMap) {
   const auto dilated = MakeNetwork(Spec(0.0625)), strided = MakeNetwork(Spec(0.0625, "strided"));
   EXPECT_EQ(dilated->Features(input).sizes().vec(), (std::vector<std::int64_t>{1, 32, 8, 8, 8}));
   EXPECT_EQ(strided->Features(input).sizes().vec(), (std::vector<std::int64_t>{1, 32, 2, 2, 2}));
+}
+
+/// "k7 s2 p3 d1" of every convolution, by name: what shapes and counts of parameters do not show.
+std::map<std::string, std::string> Geometry(const NetworkSpec& spec) {
+  std::map<std::string, std::string> found;
+  const auto text = [](const torch::ExpandingArray<3>& sizes) {
+    const auto& three = *sizes;
+    EXPECT_TRUE(three[0] == three[1] && three[1] == three[2]);
+    return std::to_string(three[0]);
+  };
+  const auto network = MakeNetwork(spec);
+  for (const auto& item : network->named_modules("", /*include_self=*/false)) {
+    const auto* convolution = item.value()->as<torch::nn::Conv3dImpl>();
+    if (!convolution) continue;
+    const auto& options = convolution->options;
+    const auto padding = get<torch::ExpandingArray<3>>(options.padding());
+    EXPECT_EQ(options.groups(), 1) << item.key();
+    found[item.key()] = "k" + text(options.kernel_size()) + " s" + text(options.stride()) + " p" + text(padding) +
+                        " d" + text(options.dilation());
+  }
+  return found;
+}
+
+/// The numbers of the papers (He et al. 2016 in 3D; MedicalNet for dilation), written down a second time.
+std::map<std::string, std::string> Block(const std::string& name, int stride, int dilation, bool shortcut) {
+  const std::string s = std::to_string(stride), d = std::to_string(dilation);
+  std::map<std::string, std::string> block = {{name + ".0.conv1", "k3 s" + s + " p" + d + " d" + d},
+                                              {name + ".0.conv2", "k3 s1 p" + d + " d" + d}};
+  if (shortcut) block[name + ".0.downsample.0"] = "k1 s" + s + " p0 d1";
+  return block;
+}
+
+TEST(ResNet10, StridesPaddingsAndDilationsAreThePublishedOnes) {
+  for (const bool dilated : {true, false}) {
+    std::map<std::string, std::string> expected = {{"conv1", "k7 s2 p3 d1"}};
+    expected.merge(Block("layer1", 1, 1, false));
+    expected.merge(Block("layer2", 2, 1, true));
+    expected.merge(dilated ? Block("layer3", 1, 2, true) : Block("layer3", 2, 1, true));
+    expected.merge(dilated ? Block("layer4", 1, 4, true) : Block("layer4", 2, 1, true));
+    EXPECT_EQ(Geometry(Spec(0.0625, dilated ? "dilated" : "strided")), expected);
+  }
+}
+
+TEST(MresNet, StridesPaddingsAndDilationsAreThoseOfItsBranches) {
+  for (const bool dilated : {true, false}) {
+    std::map<std::string, std::string> expected = {{"fuse.0", "k1 s1 p0 d1"}};
+    for (int i = 0; i < 3; ++i) {
+      const std::string branch = "branch" + std::to_string(i) + ".";
+      expected[branch + "conv1"] = "k7 s2 p3 d1";
+      expected.merge(Block(branch + "layer1", 1, 1, false));
+      expected.merge(Block(branch + "layer2", 2, 1, true));
+    }
+    expected.merge(dilated ? Block("layer3", 1, 2, true) : Block("layer3", 2, 1, true));
+    expected.merge(dilated ? Block("layer4", 1, 4, true) : Block("layer4", 2, 1, true));
+    EXPECT_EQ(Geometry(Spec(0.0625, dilated ? "dilated" : "strided", "mresnet")), expected);
+  }
+}
+
+TEST(Vgg16, HasThirteenPlainConvolutions) {
+  std::map<std::string, std::string> expected;
+  for (const int index : {0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40})
+    expected["features." + std::to_string(index)] = "k3 s1 p1 d1";
+  EXPECT_EQ(Geometry(Spec(0.0625, "dilated", "vgg16")), expected);
+}
+
+TEST(Networks, PoolWhereThePublishedOnesDo) {
+  const auto pools = [](const NetworkSpec& spec) {
+    const auto network = MakeNetwork(spec);
+    GraphWriter writer;
+    network->Describe(writer, "x");
+    std::istringstream lines(writer.Source());
+    std::vector<std::string> found;
+    for (std::string line; std::getline(lines, line);)
+      if (const auto at = line.find("max_pool3d("); at != std::string::npos)
+        found.push_back(line.substr(line.find(", ", at) + 2));
+    return found;
+  };
+  const std::string stem = "[3, 3, 3], [2, 2, 2], [1, 1, 1])", halving = "[2, 2, 2], [2, 2, 2], [0, 0, 0])";
+  EXPECT_EQ(pools(Spec(0.0625)), std::vector<std::string>(1, stem));
+  EXPECT_EQ(pools(Spec(0.0625, "strided", "mresnet")), std::vector<std::string>(3, stem));
+  EXPECT_EQ(pools(Spec(0.0625, "dilated", "vgg16")), std::vector<std::string>(5, halving));
+}
+
+TEST(Networks, TheLeastEdgeLeavesAMap) {
+  torch::NoGradGuard no_grad;
+  for (const auto& [type, layout, least] : {std::tuple("resnet10", "strided", 8), std::tuple("resnet10", "dilated", 8),
+                                            std::tuple("mresnet", "strided", 8), std::tuple("vgg16", "dilated", 32)}) {
+    const NetworkSpec spec = Spec(0.0625, layout, type);
+    EXPECT_NO_THROW(CheckShape(spec, least)) << type;
+    const auto map = MakeNetwork(spec)->Features(torch::zeros({2, 3, least, least, least}));
+    EXPECT_EQ(map.size(2), 1) << type << " " << layout;
+  }
+  EXPECT_THAT(ErrorOf([] { CheckShape(Spec(1, "dilated", "vgg16"), 31); }), HasSubstr("needs 32"));
 }
 
 TEST(Networks, UnknownOnesAreRefusedByName) {

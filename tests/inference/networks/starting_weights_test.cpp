@@ -1,5 +1,6 @@
 #include "inference/networks/starting_weights.h"
 
+#include "config/sha256.h"
 #include "inference/networks/map_check.h"
 #include "inference/networks/network.h"
 #include "inference/networks/weights.h"
@@ -8,11 +9,14 @@
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
+#include <algorithm>
+#include <cmath>
 #include <fstream>
 
 namespace glionode::networks {
 namespace {
 
+using testing::AllOf;
 using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -106,6 +110,63 @@ TEST_F(Starting, AStructureThatDoesNotFitIsRefused) {
   EXPECT_EQ(code, ErrorCode::kBadDataset);
 }
 
+TEST_F(Starting, TheListSaysWhatBecameOfTheStem) {
+  const auto source = MedicalNetLike();
+  const auto loaded = [&](const std::map<std::string, std::string>& metadata, const std::string& layout) {
+    return DescribeStartingWeights(Spec(), Write(source, metadata), layout).loaded;
+  };
+  EXPECT_THAT(loaded(kDilated, ""), Contains("conv1.weight: one channel spread over 3"));
+  auto with_sequence = kDilated;
+  with_sequence["sequences"] = "t1";
+  EXPECT_THAT(loaded(with_sequence, ""),
+              Contains("conv1.weight: one channel spread over 3: learned with t1, not with t1,t2,t1ce"));
+  // The layout alone says nothing of the stem's stride, and MONAI's default is another one.
+  EXPECT_THAT(Complaint(Write(source, {{"layout", "dilated"}})), HasSubstr("says no stem_stride"));
+  EXPECT_THAT(loaded({{"layout", "dilated"}}, "dilated"),
+              Contains(AllOf(HasSubstr("spread over 3"), HasSubstr("stride 2 is presumed"))));
+}
+
+TEST_F(Starting, AStemForOtherSequencesIsRefused) {
+  torch::manual_seed(23);
+  const auto trained = WeightsOf(*MakeNetwork(Spec()));
+  auto metadata = kDilated;
+  metadata["sequences"] = "t1,t2,t1ce";
+  EXPECT_THAT(Complaint(Write(trained, metadata)), IsEmpty());
+  EXPECT_THAT(DescribeStartingWeights(Spec(), Write(trained, metadata), "").loaded, Contains("conv1.weight"));
+  for (const char* other : {"t2,t1,t1ce", "t1,t2"}) {
+    metadata["sequences"] = other;
+    ErrorCode code = ErrorCode::kInternal;
+    EXPECT_THAT(Complaint(Write(trained, metadata), Spec(), "", &code),
+                HasSubstr(std::string("its channels are ") + other + ", the network's t1,t2,t1ce"));
+    EXPECT_EQ(code, ErrorCode::kUsage);
+  }
+}
+
+TEST_F(Starting, OnlyTheHeadMayBeMissing) {
+  for (const char* name : {"bn1.running_mean", "layer1.0.bn2.weight", "layer2.0.downsample.1.running_var",
+                           "layer3.0.conv2.weight", "layer4.0.bn1.bias"}) {
+    auto source = MedicalNetLike();
+    source.erase(std::string("module.") + name);
+    ErrorCode code = ErrorCode::kInternal;
+    EXPECT_THAT(Complaint(Write(source), Spec(), "", &code),
+                HasSubstr(std::string("start.safetensors: ") + name + ": is missing; only the head may start"));
+    EXPECT_EQ(code, ErrorCode::kBadDataset);
+  }
+}
+
+TEST_F(Starting, PartsThatTheNetworkDoesNotHaveAreRefusedBeforeTheHead) {
+  auto source = MedicalNetLike();
+  source["module.layer1.0.conv3.weight"] = {{1}, {0}, false};
+  EXPECT_THAT(Complaint(Write(source)),
+              HasSubstr("layer1.0.conv3.weight: the network has no such tensor, and without"));
+}
+
+TEST_F(Starting, AVarianceBelowZeroIsRefused) {
+  auto source = MedicalNetLike();
+  source.at("module.layer3.0.bn1.running_var").values[1] = -0.5f;
+  EXPECT_THAT(Complaint(Write(source)), HasSubstr("layer3.0.bn1.running_var: a variance is below zero"));
+}
+
 TEST_F(Starting, AHeadCountsOnlyIfItsClassesAreOurs) {
   torch::manual_seed(22);
   const auto trained = WeightsOf(*MakeNetwork(Spec()));
@@ -134,6 +195,19 @@ TEST_F(Starting, AShortcutsBiasIsFolded) {
   EXPECT_THAT(report.not_loaded, Contains(HasSubstr("folded into")));
   EXPECT_FLOAT_EQ(WeightsOf(*network).at("layer2.0.downsample.1.running_mean").values[0],
                   source.at("module.layer2.0.downsample.1.running_mean").values[0] - 0.25f);
+  // Nothing is called folded that was not.
+  auto short_bias = with_bias;
+  short_bias.at("module.layer2.0.downsample.0.bias") = {{1}, {0.25f}, false};
+  EXPECT_THAT(Complaint(Write(short_bias)), HasSubstr("layer2.0.downsample.0.bias: shape is 1, "));
+  auto without_mean = with_bias;
+  without_mean.erase("module.layer2.0.downsample.1.running_mean");
+  EXPECT_THAT(Complaint(Write(without_mean)), HasSubstr("layer2.0.downsample.1.running_mean: is missing"));
+  auto of_the_stem = source;
+  const auto stem_channels = source.at("module.bn1.running_mean").values.size();
+  of_the_stem["module.conv1.bias"] = {
+      {static_cast<std::int64_t>(stem_channels)}, std::vector<float>(stem_channels, 0.5f), false};
+  EXPECT_THAT(DescribeStartingWeights(Spec(), Write(of_the_stem), "").not_loaded,
+              Contains(HasSubstr("conv1.bias: folded into bn1.running_mean")));
 }
 
 TEST_F(Starting, TrainingBeginsThere) {
@@ -153,20 +227,69 @@ TEST_F(Starting, TrainingBeginsThere) {
   EXPECT_THAT(DescribeStartingWeights(Spec(), folder_.Path() / "out" / "weights.safetensors", "").fresh, IsEmpty());
 }
 
-TEST(MapCheck, RandomWeightsChangeTheMapAndEqualOnesDoNot) {
-  TempFolder folder;
-  const auto cases = ToyCohort(folder.Path(), 24);
-  auto options = ToyOptions();
-  options.epochs = 8;
-  Train(cases, ToyInfo(), options, folder.Path() / "out", nullptr);
-  const auto check = CheckMap(folder.Path() / "out", {cases[0].tensor_file, cases[1].tensor_file}, 1);
-  EXPECT_EQ(check.cases, 2);
+class MapCheckTest : public testing::Test {
+ protected:
+  static constexpr std::size_t kCases = 6;
+  MapCheckTest() {
+    const auto cases = ToyCohort(folder_.Path(), 24);
+    for (std::size_t i = 0; i < kCases; ++i) files_.push_back(cases[i].tensor_file);
+    auto options = ToyOptions();
+    options.epochs = 8;
+    Train(cases, ToyInfo(), options, Bundle(), nullptr);
+  }
+  std::filesystem::path Bundle() const { return folder_.Path() / "out"; }
+  TempFolder folder_;
+  std::vector<std::filesystem::path> files_;
+};
+
+TEST_F(MapCheckTest, RandomWeightsChangeTheMapAndEqualOnesDoNot) {
+  const auto shown = EvidenceMaps(Bundle(), files_, Redrawn::kNothing, 1);
+  ASSERT_EQ(shown.size(), kCases);
+  for (const auto& map : shown)
+    EXPECT_LT(*std::min_element(map.begin(), map.end()), *std::max_element(map.begin(), map.end())) << "it varies";
+  const auto again = EvidenceMaps(Bundle(), files_, Redrawn::kNothing, 1);
+  for (std::size_t i = 0; i < shown.size(); ++i) EXPECT_NEAR(RankCorrelation(shown[i], again[i]), 1, 1e-12);
+  auto before = shown;
+  for (const Redrawn part : {Redrawn::kHead, Redrawn::kLaterHalf, Redrawn::kAll}) {
+    const auto redrawn = EvidenceMaps(Bundle(), files_, part, 1);
+    for (std::size_t i = 0; i < shown.size(); ++i) {
+      EXPECT_NE(redrawn[i], shown[i]);
+      EXPECT_NE(redrawn[i], before[i]) << "each part draws more anew";
+    }
+    before = redrawn;
+  }
+  const auto check = CheckMap(Bundle(), files_, 1);
+  EXPECT_EQ(check.cases, static_cast<int>(kCases));
+  EXPECT_EQ(check.constant, 0);
   ASSERT_EQ(check.levels.size(), 3u);
-  for (const auto& level : check.levels) EXPECT_LT(std::abs(level.correlation), 0.95) << level.randomised;
+  for (const auto& level : check.levels) {
+    EXPECT_LT(level.size, 0.95) << level.randomised;
+    EXPECT_GE(level.size, std::abs(level.correlation)) << level.randomised;
+  }
+}
+
+TEST_F(MapCheckTest, AConstantMapIsNothingToCheck) {
+  auto tensors = ReadSafetensors(Bundle() / "weights.safetensors");
+  for (float& value : tensors.at("fc.weight").values) value = 0;
+  const std::string weights = EncodeSafetensors(tensors);
+  BundleInfo info = ReadBundle(Bundle());
+  info.weights_sha256 = Sha256Hex(weights);
+  Spill(Bundle() / "weights.safetensors", weights);
+  WriteBundle(Bundle(), info);
+  const auto check = CheckMap(Bundle(), files_, 1);
+  EXPECT_EQ(check.cases, static_cast<int>(kCases));
+  EXPECT_EQ(check.constant, check.cases);
+  for (const auto& level : check.levels) {
+    EXPECT_TRUE(std::isnan(level.correlation)) << level.randomised;
+    EXPECT_TRUE(std::isnan(level.size)) << level.randomised;
+  }
+}
+
+TEST(RankCorrelationOf, KnownValues) {
   EXPECT_NEAR(RankCorrelation({1, 2, 3, 4}, {10, 20, 30, 40}), 1, 1e-12);
   EXPECT_NEAR(RankCorrelation({1, 2, 3, 4}, {4, 3, 2, 1}), -1, 1e-12);
   EXPECT_NEAR(RankCorrelation({1, 2, 2, 4}, {1, 2, 3, 4}), 0.9486832980505138, 1e-12);  // SciPy's spearmanr
-  EXPECT_EQ(RankCorrelation({1, 1, 1}, {1, 2, 3}), 0);
+  EXPECT_TRUE(std::isnan(RankCorrelation({1, 1, 1}, {1, 2, 3})));
 }
 
 }  // namespace

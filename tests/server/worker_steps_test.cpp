@@ -1,0 +1,61 @@
+// The worker's side, in this process, with the bundle of the checkout.
+#include "server/worker_steps.h"
+
+#include "inference/networks/bundle.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+
+namespace glionode::server {
+namespace {
+
+using testing::HasSubstr;
+
+const std::filesystem::path kBundle = std::filesystem::path(GLIONODE_SOURCE_DIR) / "models" / "phantom-resnet10";
+
+WorkerRequest Asking(WorkerStep step) {
+  WorkerRequest request;
+  request.step = step;
+  request.bundle = kBundle.string();
+  request.device = "cpu";
+  request.threads = 1;
+  return request;
+}
+
+TEST(WorkerSteps, APinNamesTheBundleOrItsWeights) {
+  const auto files = networks::ReadBundleFiles(kBundle);
+  WorkerRequest request = Asking(WorkerStep::kSelfTest);
+  for (const std::string& pin : {files.sha256, files.info.weights_sha256}) {
+    request.bundle_sha256 = pin;
+    const WorkerAnswer answer = DoWorkerStep(request);
+    EXPECT_TRUE(answer.ok) << answer.error;
+    EXPECT_EQ(answer.bundle->sha256, files.sha256);
+    EXPECT_EQ(answer.device, "cpu");
+  }
+  request.bundle_sha256 = std::string(64, '0');
+  const WorkerAnswer refused = DoWorkerStep(request);
+  EXPECT_FALSE(refused.ok);
+  EXPECT_THAT(refused.error, HasSubstr("[model] sha256 asks for 000"));
+  EXPECT_FALSE(refused.bundle_unproven);
+}
+
+TEST(WorkerSteps, OnlyTheBundleThatHasProvenItselfEvaluates) {
+  WorkerRequest request = Asking(WorkerStep::kEvaluate);
+  request.proven_sha256 = networks::BundleSha256(kBundle);
+  const WorkerAnswer answer = DoWorkerStep(request);
+  EXPECT_TRUE(answer.ok) << answer.error;
+  EXPECT_EQ(answer.bundle->sha256, request.proven_sha256);
+  request.proven_sha256 = std::string(64, '0');
+  const WorkerAnswer refused = DoWorkerStep(request);
+  EXPECT_FALSE(refused.ok);
+  EXPECT_TRUE(refused.bundle_unproven);
+  EXPECT_THAT(refused.error, HasSubstr("was replaced by a bundle that has not proven itself"));
+  request.bundle = (kBundle / "none").string();  // half copied, or gone
+  EXPECT_TRUE(DoWorkerStep(request).bundle_unproven);
+}
+
+}  // namespace
+}  // namespace glionode::server
