@@ -123,7 +123,7 @@ App::App(Settings settings, std::filesystem::path config_file)
                              }},
       settings_.peers, sink_);
   AddNodeRoutes(router_, *this, Version());
-  AddOutcomeRoutes(router_, outcomes_, clock_);
+  AddOutcomeRoutes(router_, outcomes_, clock_, [this] { return InForce().model.bundle; });
   router_.OnChange([this](const AdminChange& change) {
     if (auto event = AuditOf(change)) audit_.Write(std::move(*event));
     LogInfo("admin",

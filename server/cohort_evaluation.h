@@ -19,7 +19,7 @@ struct EvaluationOptions {
 
 /// One bundle on the rows of a cohort: patients of its training left out (and counted), every study prepared as in
 /// serving, and judged. Studies labelled mixed, neither or unknown are judged too, in a list of their own. Throws
-/// Error{kUsage} when no two-class case is left.
+/// Error{kUsage} when no two-class case is there, or none is left: each in words of its own.
 networks::EvaluationRun EvaluateOnCohort(const std::string& bundle, std::vector<CohortRow> rows,
                                          const EvaluationOptions& options);
 

@@ -1,8 +1,15 @@
 #include "server/outcome_routes.h"
 
+#include "config/error.h"
 #include "server/site_validation.h"
 
 #include <ctime>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <tuple>
+#include <utility>
 
 namespace glionode::server {
 namespace {
@@ -30,9 +37,44 @@ ApiField Word(const char* name, std::vector<std::string> choices, const char* de
   return field;
 }
 
+/// What is at hand of the configured bundle, read again when its files change: the hash of its weights takes a while.
+/// Threads: any.
+class ConfiguredBundle {
+ public:
+  explicit ConfiguredBundle(std::function<std::filesystem::path()> where) : where_(std::move(where)) {}
+  /// Nothing for a bundle that cannot be read: the node says so elsewhere (it is not ready).
+  std::optional<BundleAtHand> Get() {
+    const std::filesystem::path folder = where_();
+    const std::lock_guard lock(mutex_);
+    std::error_code json_problem, weights_problem;
+    const State now{folder, std::filesystem::last_write_time(folder / "bundle.json", json_problem),
+                    std::filesystem::last_write_time(folder / "weights.safetensors", weights_problem)};
+    if (json_problem || weights_problem) return std::nullopt;
+    if (state_ != now) {
+      try {
+        bundle_ = ReadBundleAtHand(folder);
+      } catch (const Error&) {
+        bundle_.reset();
+      }
+      state_ = now;
+    }
+    return bundle_;
+  }
+
+ private:
+  using Time = std::filesystem::file_time_type;
+  using State = std::tuple<std::filesystem::path, Time, Time>;
+  std::function<std::filesystem::path()> where_;
+  std::mutex mutex_;
+  std::optional<State> state_;
+  std::optional<BundleAtHand> bundle_;
+};
+
 }  // namespace
 
-void AddOutcomeRoutes(AdminRouter& router, storage::Outcomes& outcomes, const Clock& clock) {
+void AddOutcomeRoutes(AdminRouter& router, storage::Outcomes& outcomes, const Clock& clock,
+                      std::function<std::filesystem::path()> bundle) {
+  const auto configured = std::make_shared<ConfiguredBundle>(std::move(bundle));
   const json object = {{"type", "object"}};
   router.Add({.method = "POST",
               .path = "/api/v1/studies/{study_uid}/outcome",
@@ -63,12 +105,13 @@ void AddOutcomeRoutes(AdminRouter& router, storage::Outcomes& outcomes, const Cl
                   list.push_back(Describe(outcome));
                 return JsonAnswer(200, {{"outcomes", list}});
               }});
-  router.Add(
-      {.method = "GET",
-       .path = "/api/v1/site-validation",
-       .summary = "Figures at this site, bundle by bundle, from the outcomes that were entered.",
-       .answer = object,
-       .handle = [&outcomes](const ApiCall&) { return JsonAnswer(200, ToJson(SiteValidation(outcomes.Reported()))); }});
+  router.Add({.method = "GET",
+              .path = "/api/v1/site-validation",
+              .summary = "Figures at this site, bundle by bundle, from the outcomes that were entered.",
+              .answer = object,
+              .handle = [&outcomes, configured](const ApiCall&) {
+                return JsonAnswer(200, ToJson(SiteValidation(outcomes.Reported(), configured->Get())));
+              }});
 }
 
 }  // namespace glionode::server

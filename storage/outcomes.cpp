@@ -34,9 +34,11 @@ struct ReportedRow {
          {&record_.outcome.label, &record_.outcome.standard, &record_.outcome.date, &record_.outcome.recorded_by})
       statement.exchange(soci::into(*text));
     statement.exchange(soci::into(at_));
+    statement.exchange(soci::into(withdrawn_));
   }
   ReportedStudy Take() {
     record_.first_arrival = first_;
+    record_.withdrawn = withdrawn_ != 0;
     record_.outcome.study_uid = record_.study_uid;
     record_.outcome.recorded_at = at_;
     return record_;
@@ -44,7 +46,7 @@ struct ReportedRow {
 
  private:
   ReportedStudy record_;
-  long long first_ = 0, at_ = 0;
+  long long first_ = 0, at_ = 0, withdrawn_ = 0;
 };
 
 constexpr const char* kColumns = "id, study_uid, label, standard, date, recorded_by, recorded_at";
@@ -91,7 +93,8 @@ std::vector<ReportedStudy> Outcomes::Reported() const {
         "COALESCE((SELECT i.identity FROM instances i WHERE i.study_uid = r.study_uid AND i.kind = 'candidate' "
         "AND i.current = 1 LIMIT 1), ''), "
         "COALESCE(b.sha, ''), r.result_json, s.first_arrival, COALESCE(o.label, ''), COALESCE(o.standard, ''), "
-        "COALESCE(o.date, ''), COALESCE(o.recorded_by, ''), COALESCE(o.recorded_at, 0) "
+        "COALESCE(o.date, ''), COALESCE(o.recorded_by, ''), COALESCE(o.recorded_at, 0), "
+        "(SELECT COUNT(*) FROM withdrawals w WHERE w.study_uid = r.study_uid AND w.revision >= r.revision) "
         "FROM by_bundle b JOIN results r ON r.study_uid = b.study_uid AND r.revision = b.revision "
         "JOIN studies s ON s.study_uid = r.study_uid "
         "LEFT JOIN outcomes o ON o.id = (SELECT MAX(id) FROM outcomes WHERE study_uid = r.study_uid) "

@@ -27,6 +27,7 @@ struct ReportedStudy {
   std::string result_json;  ///< of the bundle's newest result of the study
   WallMs first_arrival = 0;
   OutcomeRecord outcome;
+  bool withdrawn = false;  ///< this result was taken back, and all before it
 };
 
 /// Outcomes that people enter, for figures at this site. Threads: any. Errors: as Database.
@@ -38,7 +39,8 @@ class Outcomes {
   OutcomeRecord Add(const OutcomeRecord& outcome);
   /// Newest first.
   std::vector<OutcomeRecord> OfStudy(const std::string& study_uid) const;
-  /// Every study and bundle with a result, oldest study first; the bundle is told by result_json's bundle.sha256.
+  /// Every study and bundle with a result, oldest study first; the bundle is told by result_json's bundle.sha256. Of a
+  /// study that was taken back and reported anew only what came after counts; with nothing after it is `withdrawn`.
   std::vector<ReportedStudy> Reported() const;
 
  private:

@@ -2,6 +2,8 @@
 
 #include "config/error.h"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <cmath>
 
@@ -44,6 +46,27 @@ Metrics Measure(const std::vector<EvaluatedCase>& cases) {
                                            : Interval{metrics.brier, std::max(0.0, metrics.brier - margin),
                                                       std::min(1.0, metrics.brier + margin)};
   return metrics;
+}
+
+double CalibratedShare(const std::string& training_json) {
+  const auto training = nlohmann::json::parse(training_json, nullptr, false);
+  if (!training.is_object()) return 0;
+  const auto found = training.find("cohort_prior");
+  if (found == training.end() || !found->is_number()) return 0;
+  const double share = found->get<double>();
+  return share > 0 && share < 1 ? share : 0;
+}
+
+std::vector<std::string> RunLabels(const std::vector<EvaluationRun>& runs) {
+  std::vector<std::string> labels;
+  labels.reserve(runs.size());
+  for (const auto& run : runs) {
+    const auto same = std::count_if(runs.begin(), runs.end(),
+                                    [&](const auto& other) { return other.bundle_name == run.bundle_name; });
+    labels.push_back(run.bundle_name);
+    if (same > 1) labels.back() += " " + run.bundle_version + " " + run.bundle_sha256.substr(0, 8);
+  }
+  return labels;
 }
 
 }  // namespace glionode::networks

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <map>
 #include <numeric>
+#include <set>
+#include <sstream>
 
 namespace glionode::networks {
 
@@ -22,6 +25,12 @@ Interval BalancedAccuracy(const Interval& a, const Interval& b) {
           std::min(1.0, value + std::sqrt(Squared(a.high - a.value) + Squared(b.high - b.value)) / 2)};
 }
 
+/// As RatioOfShares(); a ratio of exactly 0 is 0, although its logarithm gives no limits.
+Interval LikelihoodRatio(int a, int n, int b, int m) {
+  if (a == 0 && n > 0 && b > 0 && m > 0) return {0, 0, std::numeric_limits<double>::infinity()};
+  return RatioOfShares(a, n, b, m);
+}
+
 std::vector<AtPrevalence> OtherPrevalences(const Metrics& m) {
   std::vector<AtPrevalence> rows;
   const double se = m.sensitivity.value, sp = m.specificity.value;
@@ -31,6 +40,26 @@ std::vector<AtPrevalence> OtherPrevalences(const Metrics& m) {
     rows.push_back({share, called > 0 ? share * se / called : kNan, left > 0 ? (1 - share) * sp / left : kNan});
   }
   return rows;
+}
+
+OperatingPoint PointAt(const std::vector<ScoredCase>& cases, double threshold, const std::string& meaning) {
+  int called[2] = {0, 0}, all[2] = {0, 0};
+  for (const auto& one : cases) ++all[one.necrosis], called[one.necrosis] += one.score > threshold;
+  const int left = all[0] - called[0];
+  return {threshold, meaning, ClopperPearson(called[1], all[1]), ClopperPearson(left, all[0]),
+          ClopperPearson(called[1] + left, all[0] + all[1])};
+}
+
+/// To call necrosis above c / (c + d) costs least where a false call of necrosis costs c and a missed one d.
+std::vector<OperatingPoint> OperatingPoints(const std::vector<ScoredCase>& cases, double calibrated_share) {
+  std::vector<OperatingPoint> points{
+      PointAt(cases, 2.0 / 3, "a missed recurrence weighs twice as much as a missed necrosis"),
+      PointAt(cases, 0.5, "both weigh alike"), PointAt(cases, 1.0 / 3, "a missed necrosis weighs twice as much"),
+      PointAt(cases, 0.2, "a missed necrosis weighs four times as much")};
+  if (calibrated_share > 0 && calibrated_share < 1)
+    points.push_back(PointAt(cases, calibrated_share,
+                             "the share of necrosis that the bundle is calibrated to: the images speak for necrosis"));
+  return points;
 }
 
 std::vector<DecisionPoint> DecisionCurve(const std::vector<ScoredCase>& cases) {
@@ -67,6 +96,19 @@ std::vector<Subgroup> Subgroups(const std::vector<EvaluatedCase>& cases) {
     for (const auto& [value, members] : values) rows.push_back({attribute, value, Measure(members)});
   }
   return rows;
+}
+
+std::map<std::string, int> NotEvaluableFor(const std::vector<EvaluatedCase>& cases) {
+  std::map<std::string, int> counts;
+  for (const auto& one : cases) {
+    if (one.decision != Decision::kNotEvaluable) continue;
+    std::istringstream reasons(one.reasons);
+    std::set<std::string> of_case;
+    for (std::string reason; reasons >> reason;) of_case.insert(reason);
+    if (of_case.empty()) of_case.insert("not stated");
+    for (const auto& reason : of_case) ++counts[reason];
+  }
+  return counts;
 }
 
 PhantomRows PhantomFigures(const EvaluationRun& run) {
@@ -124,10 +166,11 @@ Figures MeasureAll(const EvaluationRun& run) {
   figures.ppv = ClopperPearson(m.tp, m.tp + m.fp);
   figures.npv = ClopperPearson(m.tn, m.tn + m.fn);
   figures.balanced_accuracy = BalancedAccuracy(m.sensitivity, m.specificity);
-  figures.lr_necrosis = RatioOfShares(m.tp, m.necrosis, m.fp, m.recurrence);
-  figures.lr_recurrence = RatioOfShares(m.fn, m.necrosis, m.tn, m.recurrence);
+  figures.lr_necrosis = LikelihoodRatio(m.tp, m.necrosis, m.fp, m.recurrence);
+  figures.lr_recurrence = LikelihoodRatio(m.fn, m.necrosis, m.tn, m.recurrence);
   figures.average_precision =
       m.necrosis && m.recurrence ? AveragePrecisionInterval(scored, kBootstrapResamples, kSeed) : Interval{kNan, 0, 1};
+  figures.operating_points = OperatingPoints(scored, run.calibrated_share);
   figures.prevalences = OtherPrevalences(m);
   figures.subgroups = Subgroups(run.cases);
   if (figures.enough_events) {
@@ -136,22 +179,30 @@ Figures MeasureAll(const EvaluationRun& run) {
     figures.decision_curve = DecisionCurve(scored);
   }
   figures.phantom = PhantomFigures(run);
+  std::set<std::string> patients;
+  for (const auto& one : run.cases) patients.insert(one.patient);
+  figures.patients = static_cast<int>(patients.size());
+  figures.not_evaluable_for = NotEvaluableFor(run.cases);
   return figures;
 }
 
 std::vector<Comparison> CompareRuns(const std::vector<EvaluationRun>& runs) {
   std::vector<Comparison> comparisons;
+  const auto labels = RunLabels(runs);
   for (std::size_t other = 1; other < runs.size(); ++other) {
     std::map<std::string, const EvaluatedCase*> known;
     for (const auto& one : runs[other].cases)
       if (one.probability_of_necrosis >= 0) known[one.study] = &one;
     std::vector<ScoredCase> first, second;
     Comparison comparison;
-    comparison.first = runs[0].bundle_name;
-    comparison.second = runs[other].bundle_name;
+    comparison.first = labels[0];
+    comparison.second = labels[other];
+    comparison.first_apparent = runs[0].apparent;
+    comparison.second_apparent = runs[other].apparent;
     for (const auto& one : runs[0].cases) {
       const auto found = known.find(one.study);
       if (!(one.probability_of_necrosis >= 0) || found == known.end()) continue;
+      if (found->second->label != one.label) continue;
       const bool truth = one.label == "necrosis";
       first.push_back({one.probability_of_necrosis, truth, one.patient});
       second.push_back({found->second->probability_of_necrosis, truth, one.patient});

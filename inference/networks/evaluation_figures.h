@@ -1,6 +1,7 @@
 #pragma once
 #include "inference/networks/evaluation.h"
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,14 @@ struct Subgroup {
 
 struct DecisionPoint {
   double threshold = 0, network = 0, calling_all = 0;  ///< net benefit per case
+};
+
+/// What another threshold would give: necrosis is called where its probability is above it. The thresholds come from
+/// costs that are stated (a missed necrosis against a missed recurrence), never from the cases that are judged.
+struct OperatingPoint {
+  double threshold = 0;
+  std::string meaning;
+  Interval sensitivity, specificity, accuracy;  ///< exact (Clopper-Pearson)
 };
 
 /// A figure at a share of necrosis other than the cohort's, by Bayes.
@@ -40,23 +49,27 @@ struct Figures {
   bool enough_events = false;
   Interval ppv, npv;                    ///< of being called necrosis / recurrence, at the cohort's share; exact
   Interval balanced_accuracy;           ///< limits: Newcombe's square-and-add of the exact ones
-  Interval lr_necrosis, lr_recurrence;  ///< likelihood ratios of being called necrosis / recurrence
+  Interval lr_necrosis, lr_recurrence;  ///< likelihood ratios of being called necrosis / recurrence; 0 has no limits
   Interval average_precision;           ///< patient bootstrap
   CalibrationFigures calibration;
   std::vector<CalibrationGroup> calibration_groups;
   std::vector<DecisionPoint> decision_curve;
+  std::vector<OperatingPoint> operating_points;
   std::vector<AtPrevalence> prevalences;
   std::vector<Subgroup> subgroups;
   PhantomRows phantom;
+  int patients = 0;                              ///< of run.cases; fewer than cases: some have several studies
+  std::map<std::string, int> not_evaluable_for;  ///< cases that are not evaluable, by reason; one can have several
 };
 Figures MeasureAll(const EvaluationRun& run);
 
 /// The cases that have a probability.
 std::vector<ScoredCase> Scored(const std::vector<EvaluatedCase>& cases);
 
-/// Two runs on the studies that both gave a probability for.
+/// Two runs on the studies that both gave a probability for, and with one truth.
 struct Comparison {
-  std::string first, second;
+  std::string first, second;  ///< as RunLabels() calls them
+  bool first_apparent = false, second_apparent = false;
   int cases = 0;
   AucComparison auc;
   int only_first_right = 0, only_second_right = 0;

@@ -52,9 +52,15 @@ std::string PrecisionFigure(const EvaluationRun& run, const Figures& figures) {
   plot.x_label = "share of necrosis found (recall)";
   plot.y_label = "share of calls that were right (precision)";
   PlotLine curve;
-  for (const auto& [found, wrong] : Calls(Scored(run.cases)))
-    if (found + wrong > 0)
-      curve.points.emplace_back(static_cast<double>(found) / m.necrosis, static_cast<double>(found) / (found + wrong));
+  double recall = 0;
+  // Steps, as average precision sums them: nothing is interpolated between thresholds.
+  for (const auto& [found, wrong] : Calls(Scored(run.cases))) {
+    if (found + wrong == 0) continue;
+    const double precision = static_cast<double>(found) / (found + wrong);
+    curve.points.emplace_back(recall, precision);
+    recall = static_cast<double>(found) / m.necrosis;
+    curve.points.emplace_back(recall, precision);
+  }
   plot.lines = {{"", {{0, share}, {1, share}}, "4 4", 1}, curve};
   return WithCaption(PlotSvg(plot), "Precision against recall. Average precision " +
                                         WithLimits(figures.average_precision) + "; dashed: guessing, " +

@@ -107,15 +107,18 @@ Json PhantomJson(const PhantomRows& rows, double separation) {
 }
 
 Json MapCheckJson(const MapCheck& check) {
-  if (check.cases == 0 && check.lesions == 0) return nullptr;
+  if (check.cases == 0 && check.lesions == 0 && check.empty_maps == 0) return nullptr;
   Json levels = Json::array();
   for (const auto& level : check.levels)
-    levels.push_back({{"randomised", level.randomised}, {"rank_correlation", Number(level.correlation)}});
-  Json json = {{"cases", check.cases}, {"levels", levels}};
-  if (check.lesions > 0)
+    levels.push_back({{"randomised", level.randomised},
+                      {"rank_correlation", Number(level.correlation)},
+                      {"size", Number(level.size)}});
+  Json json = {{"cases", check.cases}, {"levels", levels}, {"constant_maps", check.constant}};
+  if (check.lesions > 0 || check.empty_maps > 0)
     json["lesion"] = {{"cases", check.lesions},
-                      {"share_of_map", Number(check.share_in_lesion)},
-                      {"by_chance", Number(check.share_by_chance)}};
+                      {"share_of_map", check.lesions > 0 ? Number(check.share_in_lesion) : Json(nullptr)},
+                      {"by_chance", check.lesions > 0 ? Number(check.share_by_chance) : Json(nullptr)},
+                      {"empty_maps", check.empty_maps}};
   return json;
 }
 
@@ -138,6 +141,13 @@ Json MoreFigures(const EvaluationRun& run, const Figures& figures) {
   Json others = Json::array();
   for (const auto& row : figures.prevalences)
     others.push_back({{"prevalence", row.prevalence}, {"ppv", Number(row.ppv)}, {"npv", Number(row.npv)}});
+  Json points = Json::array();
+  for (const auto& point : figures.operating_points)
+    points.push_back({{"threshold", point.threshold},
+                      {"meaning", point.meaning},
+                      {"sensitivity", Ranged(point.sensitivity)},
+                      {"specificity", Ranged(point.specificity)},
+                      {"accuracy", Ranged(point.accuracy)}});
   return {{"balanced_accuracy", Ranged(figures.balanced_accuracy)},
           {"ppv", Ranged(figures.ppv)},
           {"npv", Ranged(figures.npv)},
@@ -146,6 +156,7 @@ Json MoreFigures(const EvaluationRun& run, const Figures& figures) {
           {"average_precision", Ranged(figures.average_precision)},
           {"prevalence", Number(prevalence)},
           {"brier_of_a_constant", Number(prevalence * (1 - prevalence))},
+          {"operating_points", points},
           {"at_other_prevalences", others},
           {"calibration", CalibrationJson(figures)},
           {"decision_curve", DecisionCurveJson(figures)},
@@ -189,7 +200,9 @@ Json RunJson(const EvaluationRun& run) {
                     {"recurrence_called_recurrence", m.tn},
                     {"recurrence_called_necrosis", m.fp},
                     {"excluded_training_patients", run.excluded_training_patients},
-                    {"excluded_training_studies", run.excluded_studies}};
+                    {"excluded_training_studies", run.excluded_studies},
+                    {"training_patients_known", run.training_patients_known},
+                    {"patients", figures.patients}};
   json["majority_baseline_accuracy"] =
       m.necrosis + m.recurrence > 0
           ? Json(static_cast<double>(std::max(m.necrosis, m.recurrence)) / (m.necrosis + m.recurrence))
@@ -197,12 +210,19 @@ Json RunJson(const EvaluationRun& run) {
   json["decisions"] = DecisionTable(m);
   json["by_decision"] = ByDecision(m);
   json.update(MoreFigures(run, figures));
-  json["bundle"] = {{"name", run.bundle_name}, {"version", run.bundle_version}, {"sha256", run.bundle_sha256}};
+  json["bundle"] = {{"name", run.bundle_name},
+                    {"version", run.bundle_version},
+                    {"sha256", run.bundle_sha256},
+                    {"weights_sha256", run.weights_sha256},
+                    {"network", run.network}};
   json["kind"] = run.kind;
   json["domain"] = run.domain;
   json["cohort"] = run.cohort;
   json["apparent"] = run.apparent;
   json["software"] = run.software;
+  json["date"] = run.made;
+  json["cohort_sha256"] = run.cohort_sha256;
+  json["not_evaluable_reasons"] = figures.not_evaluable_for;
   return json;
 }
 
@@ -218,14 +238,16 @@ Json ComparisonsJson(const std::vector<EvaluationRun>& runs) {
                     {"only_first_right", one.only_first_right},
                     {"only_second_right", one.only_second_right},
                     {"mcnemar_p", one.mcnemar_p},
-                    {"mcnemar_p_holm", one.mcnemar_p_holm}});
+                    {"mcnemar_p_holm", one.mcnemar_p_holm},
+                    {"first_apparent", one.first_apparent},
+                    {"second_apparent", one.second_apparent}});
   return json;
 }
 
 std::string CsvField(const std::string& text) {
   std::string field;
   // A spreadsheet would run a field that begins like this as a formula.
-  if (!text.empty() && std::string_view("=+-@").find(text[0]) != std::string_view::npos) field = "'";
+  if (!text.empty() && std::string_view("=+-@\t\r").find(text[0]) != std::string_view::npos) field = "'";
   field += text;
   if (field.find_first_of(",\"\r\n") == std::string::npos) return field;
   std::string quoted = "\"";
@@ -234,17 +256,19 @@ std::string CsvField(const std::string& text) {
 }
 
 std::string CasesCsv(const std::vector<EvaluationRun>& runs) {
-  std::string csv = "bundle,study,patient,label,decision,probability_of_necrosis,reasons\n";
-  for (const auto& run : runs) {
+  std::string csv = "bundle,study,patient,label,decision,probability_of_necrosis,reasons,bundle_sha256,apparent\n";
+  const auto labels = RunLabels(runs);
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const EvaluationRun& run = runs[i];
     std::vector<EvaluatedCase> all = run.cases;
     all.insert(all.end(), run.others.begin(), run.others.end());
     for (const auto& one : all) {
       char probability[32] = "";
       if (one.probability_of_necrosis >= 0)
         std::snprintf(probability, sizeof probability, "%.6f", one.probability_of_necrosis);
-      csv += CsvField(run.bundle_name) + "," + CsvField(one.study) + "," + CsvField(one.patient) + "," +
-             CsvField(one.label) + "," + std::string(ToText(one.decision)) + "," + probability + "," +
-             CsvField(one.reasons) + "\n";
+      csv += CsvField(labels[i]) + "," + CsvField(one.study) + "," + CsvField(one.patient) + "," + CsvField(one.label) +
+             "," + std::string(ToText(one.decision)) + "," + probability + "," + CsvField(one.reasons) + "," +
+             CsvField(run.bundle_sha256) + (run.apparent ? ",yes\n" : ",no\n");
     }
   }
   return csv;

@@ -18,12 +18,26 @@ std::string Note(const std::string& text) { return "<p class=\"note\">" + text +
 
 std::string Percent(double share) { return std::isfinite(share) ? Fixed(100 * share, 0) + " %" : "&ndash;"; }
 
+std::string PValue(double p) { return p < 0.001 ? "&lt; 0.001" : Fixed(p, 3); }
+
 std::string AttributesOf(const EvaluatedCase& one) {
   std::string text;
   for (const auto& [name, value] : one.attributes)
     if (!value.empty()) text += (text.empty() ? "" : ", ") + name + " " + value;
   return text;
 }
+
+bool OnTheWrongSide(const EvaluatedCase& one) {
+  return one.probability_of_necrosis >= 0 && (one.probability_of_necrosis > 0.5) != (one.label == "necrosis");
+}
+
+/// Not the same: the abstain band of a bundle need not hold 0.5.
+bool DecidedWrongly(const EvaluatedCase& one) {
+  return (one.decision == Decision::kNecrosis && one.label != "necrosis") ||
+         (one.decision == Decision::kRecurrence && one.label != "recurrence");
+}
+
+std::string WithStamp(const std::string& name, bool apparent) { return Escape(name) + (apparent ? " (APPARENT)" : ""); }
 }  // namespace
 
 std::string FigureTable(const EvaluationRun& run, const Figures& figures) {
@@ -32,7 +46,7 @@ std::string FigureTable(const EvaluationRun& run, const Figures& figures) {
   const double majority = judged ? static_cast<double>(std::max(m.necrosis, m.recurrence)) / judged : std::nan("");
   const double share = judged ? static_cast<double>(m.necrosis) / judged : std::nan("");
   const bool recurrence = m.recurrence >= m.necrosis;
-  std::string rows = Row({"", "share of necrosis found (sensitivity)", "share of recurrence left (specificity)",
+  std::string rows = Row({"", "share of necrosis found (sensitivity)", "share of recurrence recognised (specificity)",
                           "accuracy", "AUC", "Brier"},
                          true);
   rows += Row({"this bundle", WithLimits(m.sensitivity), WithLimits(m.specificity), WithLimits(m.accuracy),
@@ -43,7 +57,7 @@ std::string FigureTable(const EvaluationRun& run, const Figures& figures) {
   if (run.kind == "test")
     rows +=
         Row({"Ying et al. 2025, ResNet10, for orientation only: another cohort (Beijing Tiantan, 234 patients, 192 "
-             "recurrence and 42 necrosis; 58 tested)",
+             "recurrence and 42 necrosis; 58 tested, as inferred)",
              "0.78", "0.94", "0.91", "0.83", "not given"});
   return Table("Figures at threshold 0.5 (95 % interval)", rows) +
          Note(
@@ -51,8 +65,8 @@ std::string FigureTable(const EvaluationRun& run, const Figures& figures) {
              "1.96 standard errors for Brier." +
              std::string(run.kind == "test"
                              ? " The paper's row is no comparison: other patients, another network, no intervals in "
-                               "its abstract. That its sensitivity is for necrosis is inferred from the abstract's "
-                               "arithmetic, not stated there."
+                               "its abstract. That its sensitivity is for necrosis, and how many were tested, "
+                               "is inferred from the abstract's arithmetic, not stated there."
                              : ""));
 }
 
@@ -101,8 +115,16 @@ std::string DerivedTables(const Figures& figures) {
   std::string html = Table("Further figures at threshold 0.5", rows);
   html += Note(
       "Balanced accuracy: Newcombe's square-and-add of the exact limits; likelihood ratios: standard error of "
-      "the logarithm; average precision: percentile bootstrap of patients, " +
+      "the logarithm (a ratio of 0 has none); average precision: percentile bootstrap of patients, " +
       std::to_string(kBootstrapResamples) + " draws.");
+  rows = Row({"necrosis is called above", "fits where", "share of necrosis found", "share of recurrence recognised",
+              "accuracy"},
+             true);
+  for (const auto& point : figures.operating_points)
+    rows += Row({Fixed(point.threshold, 2), Escape(point.meaning), WithLimits(point.sensitivity),
+                 WithLimits(point.specificity), WithLimits(point.accuracy)});
+  html += Table("Other thresholds", rows) +
+          Note("Set by what a mistake costs, not by these cases. The node's decisions follow the abstain band alone.");
   if (figures.prevalences.empty()) return html;
   rows = Row({"share of necrosis", "right when necrosis is called", "right when recurrence is called"}, true);
   for (const auto& at : figures.prevalences) rows += Row({Percent(at.prevalence), Fixed(at.ppv, 2), Fixed(at.npv, 2)});
@@ -133,8 +155,8 @@ std::string PhantomTable(const EvaluationRun& run, const Figures& figures) {
 
 std::string SubgroupTable(const Figures& figures) {
   if (figures.subgroups.empty()) return "";
-  std::string rows =
-      Row({"subgroup", "necrosis", "recurrence", "share of necrosis found", "share of recurrence left", "AUC"}, true);
+  std::string rows = Row(
+      {"subgroup", "necrosis", "recurrence", "share of necrosis found", "share of recurrence recognised", "AUC"}, true);
   for (const auto& group : figures.subgroups) {
     const Metrics& m = group.metrics;
     rows += Row({Escape(group.attribute + ": " + group.value), std::to_string(m.necrosis), std::to_string(m.recurrence),
@@ -168,19 +190,25 @@ std::string OtherLabelsTable(const EvaluationRun& run) {
 std::string FailureTable(const EvaluationRun& run) {
   std::vector<EvaluatedCase> wrong;
   for (const auto& one : run.cases)
-    if (one.probability_of_necrosis >= 0 && (one.probability_of_necrosis > 0.5) != (one.label == "necrosis"))
-      wrong.push_back(one);
+    if (OnTheWrongSide(one) || DecidedWrongly(one)) wrong.push_back(one);
   if (wrong.empty()) return "";
   // The surest mistakes first: they are the ones that harm.
-  std::stable_sort(wrong.begin(), wrong.end(), [](const auto& a, const auto& b) {
-    return std::abs(a.probability_of_necrosis - 0.5) > std::abs(b.probability_of_necrosis - 0.5);
-  });
+  const auto sureness = [](const EvaluatedCase& one) {
+    return one.probability_of_necrosis >= 0 ? std::abs(one.probability_of_necrosis - 0.5) : 0;
+  };
+  std::stable_sort(wrong.begin(), wrong.end(), [&](const auto& a, const auto& b) { return sureness(a) > sureness(b); });
   std::string rows = Row({"study", "truth", "probability of necrosis", "decision", "what is known of it"}, true);
   for (std::size_t i = 0; i < std::min(wrong.size(), kMostListed); ++i)
-    rows += Row({Escape(wrong[i].study), Escape(wrong[i].label), Fixed(wrong[i].probability_of_necrosis, 2),
+    rows += Row({Escape(wrong[i].study), Escape(wrong[i].label),
+                 wrong[i].probability_of_necrosis >= 0 ? Fixed(wrong[i].probability_of_necrosis, 2) : "&ndash;",
                  std::string(ToText(wrong[i].decision)), Escape(AttributesOf(wrong[i]))});
   std::string html = "<h3>Failures, one by one</h3>\n" +
-                     Table(std::to_string(wrong.size()) + " studies on the wrong side of 0.5, the surest first", rows);
+                     Table(std::to_string(wrong.size()) + " studies: " +
+                               std::to_string(std::count_if(wrong.begin(), wrong.end(), OnTheWrongSide)) +
+                               " on the wrong side of 0.5, " +
+                               std::to_string(std::count_if(wrong.begin(), wrong.end(), DecidedWrongly)) +
+                               " decided wrongly; the surest first",
+                           rows);
   if (wrong.size() > kMostListed) html += Note("The rest is in cases.csv.");
   return html;
 }
@@ -201,22 +229,31 @@ std::string NotEvaluableTable(const EvaluationRun& run) {
 std::string MapCheckTable(const EvaluationRun& run) {
   const MapCheck& check = run.map_check;
   if (check.cases == 0) return "";
-  std::string rows = Row({"weights drawn anew", "rank correlation with the map that is shown"}, true);
-  double highest = -1;
+  std::string rows = Row({"weights drawn anew", "rank correlation with the map of the bundle", "its size"}, true);
+  double highest = std::nan("");
   for (const auto& level : check.levels) {
-    rows += Row({Escape(level.randomised), Fixed(level.correlation, 2)});
-    highest = std::max(highest, level.correlation);
+    rows += Row({Escape(level.randomised), Fixed(level.correlation, 2), Fixed(level.size, 2)});
+    highest = std::fmax(highest, level.size);  // what is not defined is passed over
   }
-  std::string html =
-      "<h3>Does the activation map show what was learned?</h3>\n" +
-      Table("Map with parts of the weights randomised, mean over " + std::to_string(check.cases) + " cases", rows);
+  std::string html = "<h3>Does the activation map show what was learned?</h3>\n" +
+                     Table("Map with parts of the weights randomised, mean over " +
+                               std::to_string(check.cases - check.constant) + " cases",
+                           rows);
+  if (check.constant > 0)
+    html += Note(check.constant == check.cases
+                     ? std::string("The map is constant: nothing to check.")
+                     : std::to_string(check.constant) +
+                           " more cases have a map that is constant: in them there is nothing to check.");
   if (check.lesions > 0)
     html += Note("Of the map's sum, " + Fixed(100 * check.share_in_lesion, 0) +
                  " % lie in the lesion (1.5 times its radius); a map " + "without preference would have " +
                  Fixed(100 * check.share_by_chance, 0) + " % there. Mean over " + std::to_string(check.lesions) +
                  " phantoms, whose lesions are known.");
-  return html + Note(highest > 0.5 ? "WARNING: the map stays alike when weights are random. It shows structure of the "
-                                     "image more than evidence; do not read it as an explanation."
+  if (check.empty_maps > 0) html += Note(std::to_string(check.empty_maps) + " maps were empty: they show nothing.");
+  if (!std::isfinite(highest)) return html + Note("No map could be compared. Do not read the map as an explanation.");
+  return html + Note(highest > 0.5 ? "WARNING: the map stays alike when weights are random (or alike with its sign "
+                                     "turned). It shows structure of the image more than evidence; do not read it as "
+                                     "an explanation."
                                    : "The map changes when weights are random, as it should. That is necessary, not "
                                      "sufficient: it does not say that the map is right.");
 }
@@ -227,10 +264,14 @@ std::string ComparisonTable(const std::vector<Comparison>& comparisons) {
                           "only second right", "McNemar p", "p, Holm"},
                          true);
   for (const auto& one : comparisons)
-    rows += Row({Escape(one.first + " against " + one.second), std::to_string(one.cases),
-                 WithLimits(one.auc.bootstrap, 3), WithLimits(one.auc.delong, 3), std::to_string(one.only_first_right),
-                 std::to_string(one.only_second_right), Fixed(one.mcnemar_p, 3), Fixed(one.mcnemar_p_holm, 3)});
+    rows += Row({WithStamp(one.first, one.first_apparent) + " against " + WithStamp(one.second, one.second_apparent),
+                 std::to_string(one.cases), WithLimits(one.auc.bootstrap, 3), WithLimits(one.auc.delong, 3),
+                 std::to_string(one.only_first_right), std::to_string(one.only_second_right), PValue(one.mcnemar_p),
+                 PValue(one.mcnemar_p_holm)});
+  const bool apparent = std::any_of(comparisons.begin(), comparisons.end(),
+                                    [](const auto& one) { return one.first_apparent || one.second_apparent; });
   return "<h2>Side by side</h2>\n" + Table("On the studies that both gave a probability for", rows) +
+         (apparent ? Note("APPARENT: measured on patients that the bundle was trained on. It is no comparison.") : "") +
          Note("Paired: patients are drawn together for both (" + std::to_string(kBootstrapResamples) +
               " draws); McNemar's test is exact, at threshold 0.5, and corrected for the comparisons on this page. "
               "Whoever picks the best of several bundles on these cases needs other cases to say how good it is.");

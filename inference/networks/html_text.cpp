@@ -7,7 +7,8 @@ namespace glionode::networks {
 
 namespace {
 // Nothing on the pages is told by colour alone: lines differ by dashes, warnings have words, so that grey print says
-// the same.
+// the same. What stands on every printed page ("every") lies in the left margin, which the body leaves free: a fixed
+// box is repeated on each page, and would cover text elsewhere.
 constexpr const char* kStyle = R"(
 body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#111;background:#fff}
 h1{font-size:1.6rem}h2{font-size:1.3rem;margin-top:2.2rem;border-top:2px solid #111;padding-top:.6rem}
@@ -19,7 +20,10 @@ th:first-child,td:first-child,td.text{text-align:left}th{background:#eee}
 .note{color:#333;font-size:.9rem}.hash{font-family:monospace;font-size:.85rem;overflow-wrap:anywhere}
 .ci{white-space:nowrap}.wide{overflow-x:auto}.plots{display:flex;flex-wrap:wrap;gap:1rem}
 .plots figure{max-width:27rem}svg{max-width:100%;height:auto}
-@media print{body{margin:0;max-width:none;font-size:11pt}.wide{overflow:visible}h2,h3,caption{break-after:avoid}
+.every{display:none}
+@media print{body{margin:0 0 0 1.1cm;max-width:none;font-size:11pt}
+.every{display:block;position:fixed;left:0;top:0;bottom:0;writing-mode:vertical-rl;text-align:center;
+font-weight:700;font-size:10pt}.wide{overflow:visible}h2,h3,caption{break-after:avoid}
 tr,svg,figure{break-inside:avoid}})";
 }  // namespace
 
@@ -55,7 +59,9 @@ std::string Fixed(double value, int digits) {
 
 std::string WithLimits(const Interval& interval, int digits) {
   if (!std::isfinite(interval.value)) return "not defined";
-  return "<span class=\"ci\">" + Fixed(interval.value, digits) + " (" + Fixed(interval.low, digits) + "&ndash;" +
+  if (!std::isfinite(interval.low) || !std::isfinite(interval.high))
+    return "<span class=\"ci\">" + Fixed(interval.value, digits) + " (no limits)</span>";
+  return "<span class=\"ci\">" + Fixed(interval.value, digits) + " (" + Fixed(interval.low, digits) + " to " +
          Fixed(interval.high, digits) + ")</span>";
 }
 
@@ -65,11 +71,12 @@ std::string Row(const std::vector<std::string>& cells, bool head) {
   return row + "</tr>\n";
 }
 
-std::string Page(const std::string& title, const std::string& body) {
+std::string Page(const std::string& title, const std::string& body, const std::string& stamp) {
   return "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
          "content=\"width=device-width\"><title>" +
-         Escape(title) + "</title><style>" + kStyle + "</style></head><body>\n<h1>" + Escape(title) + "</h1>\n" + body +
-         "</body></html>\n";
+         Escape(title) + "</title><style>" + kStyle + "</style></head><body>\n" +
+         (stamp.empty() ? std::string() : "<div class=\"every\">" + Escape(stamp) + "</div>\n") + "<h1>" +
+         Escape(title) + "</h1>\n" + body + "</body></html>\n";
 }
 
 }  // namespace glionode::networks

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 namespace glionode::networks {
@@ -35,16 +36,38 @@ std::vector<double> MapOf(Network& network, const torch::Tensor& input) {
   return {map.data_ptr<double>(), map.data_ptr<double>() + map.numel()};
 }
 
-/// Replaces the last `share` of the network's parameters (the head is last) by those of another initialisation.
-void Randomise(Network& network, const NetworkSpec& spec, double share) {
+/// Replaces the last parameters of the network (the head is last) by those of another initialisation.
+void Randomise(Network& network, const NetworkSpec& spec, Redrawn part) {
   torch::NoGradGuard no_grad;
   torch::manual_seed(kSeed);
   const auto other = MakeNetwork(spec);
   const auto mine = network.parameters(), fresh = other->parameters();
-  const auto first = static_cast<std::size_t>(std::floor(static_cast<double>(mine.size()) * (1 - share)));
+  const std::size_t first = part == Redrawn::kAll ? 0 : part == Redrawn::kLaterHalf ? mine.size() / 2 : mine.size();
   for (std::size_t i = first; i < mine.size(); ++i) mine[i].copy_(fresh[i]);
   network.fc->weight.copy_(other->fc->weight);
   network.fc->bias.copy_(other->fc->bias);
+  if (part != Redrawn::kAll) return;
+  // Running means and variances are learned too.
+  const auto learned = network.buffers(), initial = other->buffers();
+  for (std::size_t i = 0; i < learned.size(); ++i) learned[i].copy_(initial[i]);
+}
+
+bool Varies(const std::vector<double>& map) {
+  return std::any_of(map.begin(), map.end(), [&](double value) { return value != map.front(); });
+}
+
+MapCheck::Level Compare(const char* part, const std::vector<std::vector<double>>& shown,
+                        const std::vector<std::vector<double>>& redrawn) {
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  double sum = 0, sizes = 0;
+  int compared = 0;
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    const double correlation = RankCorrelation(shown[i], redrawn[i]);
+    if (!std::isfinite(correlation)) continue;
+    sum += correlation, sizes += std::abs(correlation);
+    ++compared;
+  }
+  return {part, compared ? sum / compared : kNan, compared ? sizes / compared : kNan};
 }
 }  // namespace
 
@@ -57,49 +80,49 @@ double RankCorrelation(const std::vector<double>& a, const std::vector<double>& 
     xx += (x[i] - mean) * (x[i] - mean);
     yy += (y[i] - mean) * (y[i] - mean);
   }
-  return xx > 0 && yy > 0 ? xy / std::sqrt(xx * yy) : 0;
+  return xx > 0 && yy > 0 ? xy / std::sqrt(xx * yy) : std::numeric_limits<double>::quiet_NaN();
+}
+
+std::vector<std::vector<double>> EvidenceMaps(const std::filesystem::path& bundle,
+                                              const std::vector<std::filesystem::path>& tensor_files, Redrawn part,
+                                              int threads) {
+  return WithTorchErrors("the check of the activation map", [&] {
+    PrepareTorch(threads);
+    torch::NoGradGuard no_grad;
+    const BundleInfo info = ReadBundle(bundle);
+    const auto channels = static_cast<std::int64_t>(info.network.sequences.size()),
+               n = static_cast<std::int64_t>(info.shape);
+    const auto network = MakeNetwork(info.network);
+    LoadWeights(*network, ReadSafetensors(bundle / "weights.safetensors"), bundle.string());
+    if (part != Redrawn::kNothing) Randomise(*network, info.network, part);
+    network->eval();
+    std::vector<std::vector<double>> maps;
+    maps.reserve(tensor_files.size());
+    for (const auto& file : tensor_files) {
+      auto values = ReadTensorFile(file, channels * n * n * n);
+      maps.push_back(MapOf(*network, torch::from_blob(values.data(), {1, channels, n, n, n})));
+    }
+    return maps;
+  });
 }
 
 MapCheck CheckMap(const std::filesystem::path& bundle, const std::vector<std::filesystem::path>& tensor_files,
                   int threads) {
   MapCheck check;
   if (tensor_files.empty()) return check;
-  return WithTorchErrors("the check of the activation map", [&] {
-    PrepareTorch(threads);
-    torch::NoGradGuard no_grad;
-    const BundleInfo info = ReadBundle(bundle);
-    const auto weights = ReadSafetensors(bundle / "weights.safetensors");
-    const auto channels = static_cast<std::int64_t>(info.network.sequences.size()),
-               n = static_cast<std::int64_t>(info.shape);
-    struct Level {
-      const char* text;
-      double share;
-    };
-    constexpr Level kLevels[] = {{"the head", 0}, {"the head and the later half of the layers", 0.5}, {"all", 1}};
-    std::vector<std::vector<double>> shown;
-    std::vector<torch::Tensor> inputs;
-    const auto network = [&](double share, bool randomise) {
-      auto made = MakeNetwork(info.network);
-      LoadWeights(*made, weights, bundle.string());
-      if (randomise) Randomise(*made, info.network, share);
-      made->eval();
-      return made;
-    };
-    const auto trained = network(0, false);
-    for (const auto& file : tensor_files) {
-      auto values = ReadTensorFile(file, channels * n * n * n);
-      inputs.push_back(torch::from_blob(values.data(), {1, channels, n, n, n}).clone());
-      shown.push_back(MapOf(*trained, inputs.back()));
-    }
-    check.cases = static_cast<int>(inputs.size());
-    for (const Level& level : kLevels) {
-      const auto random = network(level.share, true);
-      double sum = 0;
-      for (std::size_t i = 0; i < inputs.size(); ++i) sum += RankCorrelation(shown[i], MapOf(*random, inputs[i]));
-      check.levels.push_back({level.text, sum / static_cast<double>(inputs.size())});
-    }
-    return check;
-  });
+  const auto shown = EvidenceMaps(bundle, tensor_files, Redrawn::kNothing, threads);
+  check.cases = static_cast<int>(shown.size());
+  for (const auto& map : shown) check.constant += !Varies(map);
+  struct Level {
+    const char* text;
+    Redrawn part;
+  };
+  constexpr Level kLevels[] = {{"the head", Redrawn::kHead},
+                               {"the head and the later half of the layers", Redrawn::kLaterHalf},
+                               {"all", Redrawn::kAll}};
+  for (const Level& level : kLevels)
+    check.levels.push_back(Compare(level.text, shown, EvidenceMaps(bundle, tensor_files, level.part, threads)));
+  return check;
 }
 
 }  // namespace glionode::networks

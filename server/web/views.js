@@ -267,18 +267,18 @@ export function Peers({ version, say }) {
 
 export function Figures({ version }) {
   const { data, problem } = useApi('/api/v1/site-validation', version);
-  const ci = (figures, name) => {
-    const limits = figures?.intervals?.[name];
-    return typeof figures?.[name] === 'number' ? `${percent(figures[name])}${limits ? ` (${percent(limits[0])} to ${percent(limits[1])})` : ''}` : '–';
-  };
+  const share = (s) => (typeof s?.value === 'number' ? `${percent(s.value)} (${percent(s.interval[0])} to ${percent(s.interval[1])})` : '–');
+  // What the node decided, its open and refused cases included: not what a threshold of 0.5 would have given.
+  const decided = (bundle, name) => (bundle.too_few ? 'too few cases'
+    : `${share(bundle.figures?.by_decision?.decided_only?.[name])} of those decided, ${share(bundle.figures?.by_decision?.all_eligible?.[name])} of all`);
   return html`<section aria-labelledby="figures"><h2 id="figures">Figures of this site</h2>
-    <p class="soft">What the node said beside the outcomes that were entered (<code>glionode outcome</code>); one study a patient.</p>
+    <p class="soft">What the node said beside the outcomes that were entered (<code>glionode outcome</code>); one study a patient. The shares are with exact 95 % intervals.</p>
     ${problem && html`<p class="bad">${problem.message}</p>`}
     ${data && html`<${Table} caption="The newest bundle first" empty="No outcome has been entered yet." rows=${data.bundles.map((b) => ({ ...b, key: b.sha256 }))}
-      columns=${[{ name: 'Bundle', cell: (r) => `${r.name} ${r.version}` }, { name: 'Reported', number: true, cell: (r) => r.reported },
+      columns=${[{ name: 'Bundle', cell: (r) => `${r.name} ${r.version}` }, { name: 'Reported', number: true, cell: (r) => `${r.reported}${r.withdrawn ? ` (${r.withdrawn} more withdrawn)` : ''}` },
     { name: 'Patients', number: true, cell: (r) => r.patients }, { name: 'With outcome', number: true, cell: (r) => `${r.verified} (${percent(r.share_verified)})` },
-    { name: 'Sensitivity', number: true, cell: (r) => (r.too_few ? 'too few cases' : ci(r.figures, 'sensitivity')) },
-    { name: 'Specificity', number: true, cell: (r) => (r.too_few ? 'too few cases' : ci(r.figures, 'specificity')) },
+    { name: 'Necrosis found', number: true, cell: (r) => decided(r, 'sensitivity') },
+    { name: 'Recurrence recognised', number: true, cell: (r) => decided(r, 'specificity') },
     { name: 'How to read it', cell: (r) => r.bias }]}/>`}
   </section>`;
 }

@@ -82,6 +82,16 @@ class Operate(FunctionalCase):
             self.assertIn(bundle["sha256"], file.read())
         wrong = run("evaluate", "cohort.csv", "--from-node", "--config", server.configuration, "--out", report, check=False)
         self.assertEqual(wrong.returncode, 2, wrong.stdout + wrong.stderr)
+        for more in (["--record"], ["--apparent"], ["--threads", 1], ["--cache", report]):
+            wrong = run("evaluate", "--from-node", "--config", server.configuration, "--out", report, *more, check=False)
+            self.assertEqual(wrong.returncode, 2, wrong.stdout + wrong.stderr)
+            self.assertIn("--from-node takes what the node has answered", wrong.stderr)
+        # The bundle that answered is the one that is configured: whether it was trained on the patient is known.
+        self.assertEqual((bundle["training_patients_known"], bundle["excluded_training_patients"]), (True, 0))
+        run("outcome", uid, "mixed", "--date", "2026-05-05", "--standard", "pathology", "--config", server.configuration)
+        wrong = run("evaluate", "--from-node", "--config", server.configuration, "--out", report, check=False)
+        self.assertEqual(wrong.returncode, 1, wrong.stdout + wrong.stderr)
+        self.assertIn("(mixed, neither or unknown: 1;", wrong.stderr)
         self.assertIn("would be the same", run("rerun", uid, "--config", server.configuration, check=False).stdout)
         server.stop()
         stopped = ask("studies")

@@ -71,5 +71,22 @@ TEST_F(OutcomesTest, ReportedStudiesComeWithTheirNewestResultOfEachBundle) {
   for (const auto& study : outcomes_.Reported()) EXPECT_EQ(study.outcome.label, "necrosis");
 }
 
+TEST_F(OutcomesTest, WhatWasTakenBackIsMarkedUntilItIsReportedAnew) {
+  ReportWith("a", R"({"bundle": {"sha256": "x"}, "decision": "necrosis"})");
+  ReportWith("b", R"({"bundle": {"sha256": "y"}, "decision": "necrosis"})");
+  for (const auto& study : outcomes_.Reported()) EXPECT_FALSE(study.withdrawn);
+  WithdrawalRecord withdrawal;
+  withdrawal.study_uid = "1.2";
+  withdrawal.revision = Study().revision;
+  withdrawal.reason = "wrong patient";
+  withdrawal.at = 6000;
+  outbox_->Withdraw(withdrawal, {});
+  for (const auto& study : outcomes_.Reported()) EXPECT_TRUE(study.withdrawn) << "this report and all before it";
+  ReportWith("c", R"({"bundle": {"sha256": "y"}, "decision": "recurrence"})");
+  const auto reported = outcomes_.Reported();
+  ASSERT_EQ(reported.size(), 2u);
+  for (const auto& study : reported) EXPECT_EQ(study.withdrawn, study.bundle_sha256 == "x");
+}
+
 }  // namespace
 }  // namespace glionode::storage

@@ -132,18 +132,23 @@ TEST(Report, PageIsSelfContainedAndSaysWhatItIs) {
   EXPECT_THAT(plain, HasSubstr("NOT FOR CLINICAL USE"));
   EXPECT_THAT(plain, HasSubstr("synthetic phantoms"));
   EXPECT_THAT(plain, HasSubstr("Beijing Tiantan, 234 patients"));
+  EXPECT_THAT(plain, HasSubstr("58 tested, as inferred"));
   EXPECT_THAT(plain, HasSubstr("majority"));
-  EXPECT_THAT(plain, HasSubstr("0.78 (0.40&ndash;0.97)"));
+  EXPECT_THAT(plain, HasSubstr("0.78 (0.40 to 0.97)"));
   EXPECT_THAT(plain, HasSubstr("b&lt;1&gt;"));
   EXPECT_THAT(plain, Not(HasSubstr("b<1>")));
   EXPECT_THAT(plain, Not(HasSubstr("http")));
   EXPECT_THAT(plain, Not(HasSubstr("<script")));
   EXPECT_THAT(plain, Not(HasSubstr("positive")));
   EXPECT_THAT(plain, Not(HasSubstr("APPARENT")));
+  // On every printed page, not at the top alone.
+  EXPECT_THAT(plain, HasSubstr("<div class=\"every\">NOT FOR CLINICAL USE</div>"));
+  EXPECT_THAT(plain, HasSubstr(".every{display:block;position:fixed"));
   run.apparent = true;
   run.domain = "clinical";
   const std::string apparent = ReportHtml({run});
   EXPECT_THAT(apparent, HasSubstr("APPARENT"));
+  EXPECT_THAT(apparent, HasSubstr("<div class=\"every\">NOT FOR CLINICAL USE - APPARENT"));
   EXPECT_THAT(apparent, Not(HasSubstr("synthetic phantoms")));
 }
 
@@ -176,19 +181,90 @@ TEST(Report, SubgroupsFailuresAndOtherLabelsAreListed) {
   EvaluatedCase mixed = Case("mixed", 0.6, Decision::kNecrosis);
   run.others.push_back(mixed);
   run.note = "<cases> of one week";
-  run.map_check = {3, {{"the head", 0.1}, {"all", 0.7}}, 40, 0.61, 0.083};
+  run.map_check = {3, {{"the head", 0.1, 0.2}, {"all", 0.7, 0.7}}, 40, 0.61, 0.083, 0, 2};
   const std::string page = ReportHtml({run});
-  for (const char* part : {"vendor: Siemens", "slice_thickness: under 3 mm", "slice_thickness: 3 mm and more",
-                           "Failures, one by one", "Neither one nor the other", "&lt;cases&gt; of one week",
-                           "WARNING: the map stays alike", "61 % lie in the lesion", "would have 8 % there"})
+  for (const char* part :
+       {"vendor: Siemens", "slice_thickness: under 3 mm", "slice_thickness: 3 mm and more", "Failures, one by one",
+        "Neither one nor the other", "&lt;cases&gt; of one week", "WARNING: the map stays alike",
+        "61 % lie in the lesion", "would have 8 % there", "2 maps were empty"})
     EXPECT_THAT(page, HasSubstr(part));
-  EXPECT_THAT(page, Not(HasSubstr("empty:")));
   const json metrics = json::parse(MetricsJson({run}));
   EXPECT_EQ(metrics["other_labels"]["mixed"]["necrosis"], 1);
   EXPECT_EQ(metrics["counts"]["cases"], 40);
   EXPECT_EQ(metrics["subgroups"].size(), 4u);
   EXPECT_EQ(metrics["map_check"]["cases"], 3);
   EXPECT_EQ(metrics["map_check"]["lesion"]["cases"], 40);
+  EXPECT_EQ(metrics["map_check"]["lesion"]["empty_maps"], 2);
+}
+
+TEST(Report, AMapThatShowsNothingOrTurnsItsSignDoesNotPass) {
+  EvaluationRun run = ManyCases("b", 20);
+  const double none = std::nan("");
+  run.map_check = {8, {{"the head", none, none}, {"all", none, none}}, 0, 0, 0, 8};
+  std::string page = ReportHtml({run});
+  EXPECT_THAT(page, HasSubstr("The map is constant: nothing to check."));
+  EXPECT_THAT(page, Not(HasSubstr("as it should")));
+  const json check = json::parse(MetricsJson({run}))["map_check"];
+  EXPECT_TRUE(check["levels"][0]["rank_correlation"].is_null());
+  EXPECT_EQ(check["constant_maps"], 8);
+  run.map_check = {8, {{"the head", -0.9, 0.9}, {"all", 0.1, 0.1}}};
+  EXPECT_THAT(ReportHtml({run}), HasSubstr("WARNING: the map stays alike"));
+  run.map_check = {8, {{"the head", -0.1, 0.2}, {"all", 0.1, 0.1}}};
+  EXPECT_THAT(ReportHtml({run}), HasSubstr("The map changes when weights are random, as it should"));
+}
+
+TEST(Report, DecisionsThatDifferFromTheTruthAreFailures) {
+  EvaluationRun run{"b", "1", "", "patient", "c", false, 0, {}};
+  // An abstain band that does not hold 0.5.
+  run.cases = {Case("recurrence", 0.45, Decision::kNecrosis), Case("necrosis", 0.8, Decision::kNecrosis),
+               Case("recurrence", 0.6, Decision::kIndeterminate)};
+  run.cases[0].study = "decided wrongly";
+  run.cases[1].study = "fine";
+  run.cases[2].study = "wrong side";
+  const std::string page = ReportHtml({run});
+  EXPECT_THAT(page, HasSubstr("2 studies: 1 on the wrong side of 0.5, 1 decided wrongly"));
+  EXPECT_THAT(page, HasSubstr("<td>decided wrongly</td>"));
+  EXPECT_THAT(page, HasSubstr("<td>wrong side</td>"));
+  EXPECT_THAT(page, Not(HasSubstr("<td>fine</td>")));
+}
+
+TEST(Report, SaysWhatItIsMadeFrom) {
+  EvaluationRun run = ManyCases("b", 20);
+  run.weights_sha256 = std::string(64, 'e');
+  run.cohort_sha256 = std::string(64, 'f');
+  run.made = "2026-11-21";
+  run.network = "mresnet";
+  run.cases[0].decision = run.cases[1].decision = run.cases[2].decision = Decision::kNotEvaluable;
+  run.cases[0].reasons = "geometry missing_role";
+  run.cases[1].reasons = "geometry";
+  const std::string page = ReportHtml({run});
+  for (const char* part :
+       {"eeeeeeee", "ffffffff", "Report of 2026-11-21", "3 (geometry 2, missing_role 1, not stated 1)",
+        "It is not the paper's network", "40 studies of 40 patients", "trained on the patient: 0 patients"})
+    EXPECT_THAT(page, HasSubstr(part));
+  EXPECT_THAT(page, Not(HasSubstr("as independent")));
+  json metrics = json::parse(MetricsJson({run}));
+  EXPECT_EQ(metrics["not_evaluable_reasons"]["geometry"], 2);
+  EXPECT_EQ(metrics["bundle"]["weights_sha256"], run.weights_sha256);
+  EXPECT_EQ(metrics["cohort_sha256"], run.cohort_sha256);
+  EXPECT_EQ(metrics["date"], "2026-11-21");
+  EXPECT_EQ(metrics["counts"]["patients"], 40);
+  run.network = "resnet10";
+  run.training_patients_known = false;
+  for (auto& one : run.cases) one.patient = "p" + std::to_string(one.study.size());
+  const std::string other = ReportHtml({run});
+  EXPECT_THAT(other, Not(HasSubstr("It is not the paper's network")));
+  EXPECT_THAT(other, HasSubstr("was not checked"));
+  EXPECT_THAT(other, HasSubstr("40 studies of 2 patients: studies of one patient are alike"));
+}
+
+TEST(Report, ALikelihoodRatioOfZeroIsZero) {
+  EvaluationRun run = ManyCases("b", 20);
+  for (auto& one : run.cases) one.probability_of_necrosis = one.label == "necrosis" ? 0.9 : 0.1;
+  const json ratio = json::parse(MetricsJson({run}))["likelihood_ratio_called_recurrence"];
+  EXPECT_EQ(ratio["value"], 0.0);
+  EXPECT_TRUE(ratio["interval"][1].is_null());
+  EXPECT_THAT(ReportHtml({run}), HasSubstr("0.00 (no limits)"));
 }
 
 TEST(Report, SeveralBundlesStandSideBySide) {
@@ -208,11 +284,49 @@ TEST(Report, SeveralBundlesStandSideBySide) {
   EXPECT_TRUE(json::parse(MetricsJson({second}))["comparisons"].empty());
 }
 
+TEST(Report, BundlesAreComparedOnEqualStudiesWithEqualTruthOnly) {
+  const EvaluationRun first = ManyCases("b", 20);
+  EvaluationRun second = ManyCases("other", 20);
+  for (auto& one : second.cases) one.study = "elsewhere " + one.study;
+  EXPECT_EQ(json::parse(MetricsJson({first, second}))["comparisons"][0]["cases"], 0);
+  EXPECT_THAT(ReportHtml({first, second}), HasSubstr("b against other"));
+  second = ManyCases("other", 20);
+  second.cases[3].label = "recurrence";  // was necrosis
+  EXPECT_EQ(json::parse(MetricsJson({first, second}))["comparisons"][0]["cases"], 39);
+}
+
+TEST(Report, BundlesOfOneNameAreToldApartAndApparentOnesAreNamed) {
+  TempFolder folder;
+  EvaluationRun first = ManyCases("b", 20), second = ManyCases("b", 20);
+  first.bundle_sha256 = std::string(64, 'a'), second.bundle_sha256 = std::string(64, 'b');
+  for (auto& one : second.cases) one.probability_of_necrosis = one.label == "necrosis" ? 0.9 : 0.1;
+  second.apparent = true;
+  WriteEvaluation({first, second}, folder.Path());
+  const json comparison = json::parse(Slurp(folder.Path() / "metrics.json"))["comparisons"][0];
+  EXPECT_EQ(comparison["first"], "b 1.0.0 aaaaaaaa");
+  EXPECT_EQ(comparison["second"], "b 1.0.0 bbbbbbbb");
+  EXPECT_EQ(comparison["first_apparent"], false);
+  EXPECT_EQ(comparison["second_apparent"], true);
+  const std::string page = Slurp(folder.Path() / "report.html");
+  EXPECT_THAT(page, HasSubstr("b 1.0.0 aaaaaaaa against b 1.0.0 bbbbbbbb (APPARENT)"));
+  EXPECT_THAT(page, HasSubstr("<td>&lt; 0.001</td>"));
+  const std::string csv = Slurp(folder.Path() / "cases.csv");
+  EXPECT_THAT(
+      csv, HasSubstr("\nb 1.0.0 aaaaaaaa,s0,p0,recurrence,indeterminate,0.020000,," + first.bundle_sha256 + ",no\n"));
+  EXPECT_THAT(csv, HasSubstr("," + second.bundle_sha256 + ",yes\n"));
+}
+
+TEST(CalibratedShareOf, IsThatOfTheCohort) {
+  EXPECT_EQ(CalibratedShare(R"({"cohort_prior": 0.18, "seed": 1})"), 0.18);
+  for (const char* text : {"", "{}", "[]", R"({"cohort_prior": "0.18"})", R"({"cohort_prior": 1})"})
+    EXPECT_EQ(CalibratedShare(text), 0) << text;
+}
+
 TEST(Report, OutOfFoldFiguresOfTheBundleAreShown) {
   EvaluationRun run = ManyCases("b", 20);
   run.bundle_evaluation_json =
       R"({"out_of_fold": {"kind": "out-of-fold", "necrosis": 33, "recurrence": 143, "auc": {"value": 0.71, "low": 0.6, "high": 0.8}}})";
-  EXPECT_THAT(ReportHtml({run}), HasSubstr("0.71 (0.60&ndash;0.80)"));
+  EXPECT_THAT(ReportHtml({run}), HasSubstr("0.71 (0.60 to 0.80)"));
   run.bundle_evaluation_json = R"({"kind": "held back"})";
   EXPECT_THAT(ReportHtml({run}), Not(HasSubstr("Out of the folds")));
 }
@@ -237,11 +351,15 @@ TEST(Report, WritesThreeFiles) {
   TempFolder folder;
   EvaluationRun run = PaperLike();
   run.cases[0].study = "=a,\"b\"";
+  run.cases[1].patient = "\ttab";
   WriteEvaluation({run}, folder.Path() / "out");
   const std::string csv = Slurp(folder.Path() / "out" / "cases.csv");
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 60);
-  EXPECT_THAT(csv, HasSubstr("\"'=a,\"\"b\"\"\",p,necrosis,necrosis,0.900000,\n"));
-  EXPECT_THAT(csv, HasSubstr(",recurrence,not evaluable,,geometry\n"));
+  EXPECT_THAT(csv, testing::StartsWith("bundle,study,patient,label,decision,probability_of_necrosis,reasons,"));
+  const std::string end = "," + run.bundle_sha256 + ",no\n";
+  EXPECT_THAT(csv, HasSubstr("\"'=a,\"\"b\"\"\",p,necrosis,necrosis,0.900000," + end));
+  EXPECT_THAT(csv, HasSubstr(",'\ttab,necrosis,necrosis,"));
+  EXPECT_THAT(csv, HasSubstr(",recurrence,not evaluable,,geometry" + end));
   EXPECT_FALSE(Slurp(folder.Path() / "out" / "report.html").empty());
   EXPECT_FALSE(json::parse(Slurp(folder.Path() / "out" / "metrics.json")).empty());
   EXPECT_THROW(WriteEvaluation({}, folder.Path()), Error);

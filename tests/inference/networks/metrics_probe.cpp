@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include <iostream>
+#include <stdexcept>
 
 int main() {
   using namespace glionode;
@@ -13,9 +14,11 @@ int main() {
   for (const auto& run : input.at("runs")) {
     EvaluationRun made{run.at("name"), "1", "", "phantom", "random", false, 0, {}};
     made.separation = run.value("separation", 0.0);
+    made.calibrated_share = run.value("calibrated_share", 0.0);
     for (const auto& one : run.at("cases")) {
-      EvaluatedCase judged{one.at("study"),          one.at("patient"), one.at("label"),
-                           Decision::kIndeterminate, one.at("p"),       ""};
+      const auto decision = DecisionFromText(one.value("decision", "indeterminate"));
+      if (!decision) throw std::runtime_error("no such decision: " + one.at("decision").get<std::string>());
+      EvaluatedCase judged{one.at("study"), one.at("patient"), one.at("label"), *decision, one.at("p"), ""};
       if (one.contains("llr")) judged.log_likelihood_ratio = one.at("llr");
       if (one.contains("features")) judged.measured = one.at("features").get<std::vector<double>>();
       made.cases.push_back(std::move(judged));
