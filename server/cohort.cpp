@@ -68,18 +68,35 @@ bool Has(const CsvTable& table, const std::string& column) {
   return std::find(table.columns.begin(), table.columns.end(), column) != table.columns.end();
 }
 
+bool IsNiftiColumn(const std::string& column) {
+  return std::any_of(std::begin(kNiftiColumns), std::end(kNiftiColumns),
+                     [&](const auto& known) { return column == known.first; });
+}
+
 void CheckColumns(const CsvTable& table, Mistakes& mistakes) {
-  std::set<std::string> seen;
-  for (const std::string& column : table.columns) {
-    if (!seen.insert(column).second) mistakes.Add("the column " + column + " stands twice");
-    // A misspelt "split" would be passed over in silence, and test patients would be trained on.
-    if (std::find(kColumns.begin(), kColumns.end(), column) == kColumns.end())
-      if (const auto nearest = Nearest(column, kColumns); nearest && !Has(table, *nearest))
-        mistakes.Add("the column \"" + column + "\" is unknown (did you mean " + *nearest + "?)");
+  if (table.columns.size() == 1 && table.columns[0].find_first_of(";\t") != std::string::npos) {
+    mistakes.Add("the columns are not separated by commas (as which a spreadsheet can save them)");
+    return;
   }
   const bool dicom = Has(table, "study");
   bool nifti = false;
   for (const auto& [column, role] : kNiftiColumns) nifti |= Has(table, column);
+  std::set<std::string> seen;
+  for (const std::string& column : table.columns) {
+    if (column.empty()) {
+      mistakes.Add("a column has no name (a comma at the end of the first line?)");
+      continue;
+    }
+    if (!seen.insert(column).second) mistakes.Add("the column " + column + " stands twice");
+    if (std::find(kColumns.begin(), kColumns.end(), column) != kColumns.end()) continue;
+    // A misspelt "split" would be passed over in silence, and test patients would be trained on.
+    const auto nearest = Nearest(column, kColumns);
+    const bool for_nifti = nearest && IsNiftiColumn(*nearest);
+    if (column.find("split") != std::string::npos && !Has(table, "split"))
+      mistakes.Add("the column \"" + column + "\" is unknown; who is for testing stands in the column split");
+    else if (nearest && !Has(table, *nearest) && !(for_nifti && dicom))
+      mistakes.Add("the column \"" + column + "\" is unknown (did you mean " + *nearest + "?)");
+  }
   if (!dicom && !nifti)
     mistakes.Add("the column study (DICOM folders) is missing, or the columns t1, t2, t1ce (NIfTI files)");
   if (dicom && nifti) mistakes.Add("study and t1, t2, t1ce stand side by side: DICOM or NIfTI, one of the two");
@@ -154,13 +171,20 @@ void CheckSplits(const std::vector<CohortRow>& rows, bool has_split, Mistakes& m
       mistakes.Add(row.row, "this patient's studies are in more than one split");
 }
 
-/// The same images twice, or one patient under two names, would count one case as two.
+/// A place without links, dots and the slash at its end.
+std::string PlainPath(const fs::path& path) {
+  std::error_code failed;
+  fs::path plain = fs::weakly_canonical(path, failed);
+  if (failed) plain = path.lexically_normal();
+  return (plain.has_filename() ? plain : plain.parent_path()).string();
+}
+
+/// The same images twice would count one case as two. (Copies are found when they are prepared, by their content.)
 void CheckTwins(const std::vector<CohortRow>& rows, Mistakes& mistakes) {
   std::map<std::string, int> first;
-  std::map<std::string, std::string> state;
   for (const CohortRow& row : rows) {
-    std::string key = row.folder.lexically_normal().string();
-    for (const auto& [role, file] : row.nifti) key += "|" + file.lexically_normal().string();
+    std::string key = row.folder.empty() ? "" : PlainPath(row.folder);
+    for (const auto& [role, file] : row.nifti) key += "|" + PlainPath(file);
     const auto [known, is_new] = first.emplace(key, row.row);
     if (!is_new && !row.study.empty())
       mistakes.Add(row.row, "the same images stand in row " + std::to_string(known->second));

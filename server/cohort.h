@@ -39,9 +39,10 @@ struct PreparedCase {
 
 /// Decodes, registers and normalises every study once, in parallel; the cache is named by the files' content and the
 /// specification. The same functions as in serving. A study that cannot be read becomes a case with a reason. `site`:
-/// the [[role]] rules of the site whose node will serve, if it has any.
+/// the [[role]] rules of the site whose node will serve, if it has any. `threads`: studies at once, 0: one a core.
+/// Throws Error{kUsage} if two rows hold the same images, naming them, and Error{kOutOfSpace}.
 std::vector<PreparedCase> PrepareCases(const std::vector<CohortRow>& rows, const std::vector<Role>& roles,
                                        const volumes::PreprocessingSpec& spec, const std::filesystem::path& cache,
-                                       const FolderRules& site = {});
+                                       const FolderRules& site = {}, int threads = 0);
 
 }  // namespace glionode::server

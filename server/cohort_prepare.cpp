@@ -3,6 +3,7 @@
 #include "config/log.h"
 #include "config/sha256.h"
 #include "dicom/dataset_hash.h"
+#include "inference/networks/file_io.h"
 #include "inference/networks/training.h"
 #include "inference/volumes/nifti.h"
 #include "server/bundle_mapping.h"
@@ -14,9 +15,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <map>
 #include <mutex>
 
 namespace glionode::server {
@@ -25,11 +29,13 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-/// Changes when the specification does.
+/// Changes when the specification does, or what is made of it.
 std::string SpecificationText(const std::vector<Role>& roles, const volumes::PreprocessingSpec& spec) {
-  std::string text = "preprocessing 2|" + std::to_string(spec.shape) + "|" + std::to_string(spec.spacing_mm) + "|" +
+  std::string text = "preprocessing " + std::to_string(volumes::kPreprocessingVersion) + "|" +
+                     std::to_string(spec.shape) + "|" + std::to_string(spec.spacing_mm) + "|" +
                      std::to_string(spec.bias_correction) + "|" + spec.normalisation + "|" + spec.input_state + "|" +
-                     spec.centre;
+                     spec.centre + "|" + std::to_string(spec.slice_thickness_mm[0]) + "|" +
+                     std::to_string(spec.slice_thickness_mm[1]);
   for (const Role role : roles) text.append("|").append(ToText(role));
   return text;
 }
@@ -59,6 +65,20 @@ Source DicomSource(const CohortRow& row, const std::vector<Role>& roles, const F
   return source;
 }
 
+/// Preprocessing takes what is above 0 for tissue: of an image around 0 the darker half would be lost in silence.
+void RefuseNormalised(const volumes::Volume& volume, const fs::path& file) {
+  const auto share = [&](auto is) {
+    return static_cast<double>(std::count_if(volume.voxels.begin(), volume.voxels.end(), is));
+  };
+  const double below = share([](float value) { return value < 0; }),
+               above = share([](float value) { return value > 0; });
+  if (below <= 0.01 * (below + above)) return;
+  throw Error(ErrorCode::kBadDataset, file.string() + ": " +
+                                          std::to_string(std::lround(100 * below / (below + above))) +
+                                          " % of its voxels that are not 0 are negative: it looks normalised already; "
+                                          "the images as they came from the scanner are needed");
+}
+
 Source NiftiSource(const CohortRow& row, const std::vector<Role>& roles) {
   Source source;
   Sha256 hash;
@@ -77,7 +97,10 @@ Source NiftiSource(const CohortRow& row, const std::vector<Role>& roles) {
   source.content = hash.HexDigest();
   source.read = [files = row.nifti, roles] {
     DecodedStudy study;
-    for (const Role role : roles) study.volumes[role] = volumes::ReadNifti(files.at(role));
+    for (const Role role : roles) {
+      study.volumes[role] = volumes::ReadNifti(files.at(role));
+      RefuseNormalised(study.volumes[role], files.at(role));
+    }
     return study;
   };
   return source;
@@ -122,36 +145,53 @@ PreparedCase Prepare(const CohortRow& row, const std::vector<Role>& roles, const
     }
   }
   // Last, so that a tensor without facts is made again.
-  std::ofstream(facts) << json({{"reasons", ToJson(prepared.reasons)},
-                                {"phantom", prepared.phantom},
-                                {"grid_origin", prepared.grid_origin}})
-                              .dump();
+  networks::WriteFileAtomically(facts, json({{"reasons", ToJson(prepared.reasons)},
+                                             {"phantom", prepared.phantom},
+                                             {"grid_origin", prepared.grid_origin}})
+                                           .dump());
   return prepared;
+}
+
+/// The same images under two names would stand on both sides of a split, or count one patient as two.
+void RefuseTwins(const std::vector<PreparedCase>& cases) {
+  std::map<fs::path, const CohortRow*> first;
+  std::string twins;
+  for (const PreparedCase& one : cases) {
+    if (one.tensor_file.empty()) continue;
+    const auto [known, is_new] = first.emplace(one.tensor_file, &one.row);
+    if (!is_new)
+      twins += "\n  row " + std::to_string(one.row.row) + " (" + one.row.study + "): the images of row " +
+               std::to_string(known->second->row) + " (" + known->second->study + ")";
+  }
+  if (!twins.empty()) throw Error(ErrorCode::kUsage, "the cohort holds the same images more than once:" + twins);
 }
 
 }  // namespace
 
 std::vector<PreparedCase> PrepareCases(const std::vector<CohortRow>& rows, const std::vector<Role>& roles,
                                        const volumes::PreprocessingSpec& spec, const fs::path& cache,
-                                       const FolderRules& site) {
+                                       const FolderRules& site, int threads) {
   fs::create_directories(cache);
   std::vector<PreparedCase> cases(rows.size());
   ProgressBar progress("preprocessing");
   std::mutex mutex;
   int done = 0;
-  ForEachInParallel(static_cast<int>(rows.size()), 0, [&](int index) {
+  ForEachInParallel(static_cast<int>(rows.size()), threads, [&](int index) {
     const CohortRow& row = rows[static_cast<std::size_t>(index)];
     PreparedCase prepared{row, {}, {}, false, {}};
     try {
       prepared = Prepare(row, roles, spec, cache, site);
     } catch (const Error& e) {
-      if (e.Code() == ErrorCode::kOutOfSpace || e.Code() == ErrorCode::kInternal) throw;
+      if (e.Code() == ErrorCode::kOutOfSpace) throw;
       prepared.reasons = {{ReasonCode::kGeometry, e.what()}};
+    } catch (const std::exception& e) {  // of one study; the others are none the worse
+      prepared.reasons = {{ReasonCode::kGeometry, std::string("cannot be prepared: ") + e.what()}};
     }
     const std::lock_guard lock(mutex);
     cases[static_cast<std::size_t>(index)] = std::move(prepared);
     progress.Show(++done, static_cast<int>(rows.size()));
   });
+  RefuseTwins(cases);
   return cases;
 }
 

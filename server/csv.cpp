@@ -33,8 +33,9 @@ CsvTable ReadCsv(const std::filesystem::path& file) {
   const std::string reason = whole ? "" : csv_strerror(csv_error(&parser));
   csv_free(&parser);
   if (!whole)
-    throw Error(ErrorCode::kUsage,
-                file.string() + ": row " + std::to_string(collector.rows.size() - 1) + ": " + reason);
+    throw Error(ErrorCode::kUsage, file.string() + ": row " + std::to_string(collector.rows.size() - 1) +
+                                       ": a quotation mark is not closed, or stands inside of a field (" + reason +
+                                       ")");
   CsvTable table;
   table.columns = collector.rows.front();
   if (table.columns.empty()) throw Error(ErrorCode::kUsage, file.string() + ": no header line");

@@ -47,6 +47,31 @@ Calibration Newton(const std::vector<double>& logits, const std::vector<double>&
   }
   return at;
 }
+
+constexpr double kRiskLeft = 1.0 / 3;
+constexpr double kNearest = 0.45;
+constexpr std::size_t kLeastCalls = 10;
+
+struct Call {
+  double probability;  ///< of the class that is NOT called
+  bool wrong;
+};
+
+/// The highest threshold below which calling is allowed; 0 if there is none.
+double HighestThreshold(std::vector<Call> calls) {
+  const auto all_wrong = std::count_if(calls.begin(), calls.end(), [](const Call& one) { return one.wrong; });
+  const double allowed = kRiskLeft * static_cast<double>(all_wrong) / static_cast<double>(calls.size());
+  std::sort(calls.begin(), calls.end(), [](const Call& a, const Call& b) { return a.probability < b.probability; });
+  double threshold = 0, wrong = 0;
+  for (std::size_t i = 0; i < calls.size() && calls[i].probability < kNearest; ++i) {
+    wrong += calls[i].wrong;
+    const double next = i + 1 < calls.size() ? calls[i + 1].probability : 1;
+    if (next == calls[i].probability) continue;  // equal ones are called together
+    if (i + 1 >= kLeastCalls && (wrong + 1) / static_cast<double>(i + 3) <= allowed)
+      threshold = std::min(kNearest, (calls[i].probability + next) / 2);
+  }
+  return std::floor(threshold * 100 + 1e-9) / 100;
+}
 }  // namespace
 
 Calibration FitPlatt(const std::vector<double>& logits, const std::vector<bool>& necrosis) {
@@ -61,6 +86,16 @@ Calibration FitPlatt(const std::vector<double>& logits, const std::vector<bool>&
   if (!std::isfinite(fitted.slope) || fitted.slope < kSmallestSlope)
     fitted = Newton(logits, targets, {kSmallestSlope, prior}, true);
   return fitted;
+}
+
+std::array<double, 2> AbstainBand(const std::vector<double>& probabilities, const std::vector<bool>& necrosis) {
+  std::vector<Call> recurrence, opposite;
+  for (std::size_t i = 0; i < probabilities.size(); ++i) {
+    recurrence.push_back({probabilities[i], necrosis[i]});
+    opposite.push_back({1 - probabilities[i], !necrosis[i]});
+  }
+  if (recurrence.empty()) return {0, 1};
+  return {HighestThreshold(recurrence), std::round((1 - HighestThreshold(opposite)) * 100) / 100};
 }
 
 }  // namespace glionode::networks

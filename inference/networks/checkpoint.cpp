@@ -14,10 +14,8 @@ void SaveCheckpoint(const std::filesystem::path& file, const TrainingState& stat
   const nlohmann::json json = {{"fingerprint", state.fingerprint},
                                {"run", state.run},
                                {"epoch", state.epoch},
-                               {"logit_sum", state.logit_sum},
-                               {"logit_count", state.logit_count},
-                               {"curve", CurvesText(state.curve)},
-                               {"lengths", state.lengths}};
+                               {"held_out", HeldOutText(state.held_out)},
+                               {"curve", CurvesText(state.curve)}};
   torch::serialize::OutputArchive archive;
   archive.write("state", c10::IValue(json.dump()));
   trainer.Save(archive);
@@ -33,9 +31,8 @@ Checkpoint::Checkpoint(const std::filesystem::path& file) : file_(file) {
     c10::IValue text;
     archive_.read("state", text);
     const auto json = nlohmann::json::parse(text.toStringRef());
-    state_ = {json.at("fingerprint"), json.at("run"),         json.at("epoch"),
-              json.at("logit_sum"),   json.at("logit_count"), CurvesFromText(json.at("curve")),
-              json.at("lengths")};
+    state_ = {json.at("fingerprint"), json.at("run"), json.at("epoch"), HeldOutFromText(json.at("held_out")),
+              CurvesFromText(json.at("curve"))};
   } catch (const std::exception& error) {
     throw Error(ErrorCode::kBadDataset, file.string() + ": the checkpoint cannot be read (" + TorchErrorText(error) +
                                             "); delete it or train without --resume");

@@ -1,4 +1,5 @@
 #pragma once
+#include "inference/networks/held_out.h"
 #include "inference/networks/trainer.h"
 #include "inference/networks/training_curves.h"
 
@@ -8,15 +9,13 @@
 
 namespace glionode::networks {
 
-/// Where a training stands: runs finished, epochs of the next run done, and the logits that finished runs gave to the
-/// cases they had not seen (sum and number, by case).
+/// Where a training stands: runs finished, epochs of the next run done, and what finished runs said about the cases
+/// that they had not seen.
 struct TrainingState {
   std::string fingerprint;  ///< hash of cases and options: a checkpoint of another training is refused
   int run = 0, epoch = 0;
-  std::vector<double> logit_sum;
-  std::vector<int> logit_count;
+  std::vector<HeldOut> held_out;
   std::vector<CurvePoint> curve;  ///< of all epochs done
-  std::vector<DomainLengths> lengths;  ///< of the same cases, from what the judging network had learned from
 };
 
 /// Writes state and trainer to `file` at once: on a failure the former checkpoint stays as it was.

@@ -87,7 +87,7 @@ bool Domain::Fits(std::int64_t features, const std::vector<std::string>& channel
 }
 
 DomainLengths Domain::Lengths(const CaseLook& look) const {
-  if (!middle_.defined()) return {};
+  if (!middle_.defined()) throw Error(ErrorCode::kInternal, "domain: too few cases to measure with");
   torch::NoGradGuard no_grad;
   const auto x = (torch::tensor(look.features, torch::kDouble) - middle_) / unit_;
   const auto along = components_.mv(x);

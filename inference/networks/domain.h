@@ -48,6 +48,9 @@ class Domain {
   Domain() = default;
   /// Centre and spread of the cases that the network learned from. No limit yet.
   explicit Domain(const std::vector<CaseLook>& taught);
+  /// Learned from enough cases to measure with.
+  bool CanMeasure() const { return taught_ >= kLeastCases; }
+  /// Needs CanMeasure().
   DomainLengths Lengths(const CaseLook& look) const;
   /// Scale and limit, from cases that the judging networks had not learned from.
   void SetLimit(const std::vector<DomainLengths>& judged);

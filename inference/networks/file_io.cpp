@@ -2,6 +2,7 @@
 
 #include "config/error.h"
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -51,7 +52,10 @@ std::string ReadWholeFile(const std::filesystem::path& file, std::uint64_t limit
 }
 
 void WriteFileAtomically(const std::filesystem::path& file, std::string_view content) {
-  const std::filesystem::path temp = file.string() + ".tmp";
+  // A name of its own: two threads, or two programs with one cache, may write the same file.
+  static std::atomic<unsigned> written_files{0};
+  const std::filesystem::path temp =
+      file.string() + "." + std::to_string(::getpid()) + "-" + std::to_string(written_files++) + ".tmp";
   Leftover leftover{temp};
   {
     Descriptor out{::open(temp.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};

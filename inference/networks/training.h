@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,8 @@ namespace glionode::networks {
 /// [channel][shape]^3; told apart by the file's size.
 struct TensorCase {
   std::filesystem::path tensor_file;
-  std::string study, patient, label;  ///< recurrence or necrosis
+  std::string study, patient, label;                   ///< recurrence or necrosis
+  std::map<std::string, std::string> attributes = {};  ///< columns of the cohort, for the report's subgroups
 };
 
 struct TrainingOptions {
@@ -34,13 +36,15 @@ struct TrainingOptions {
   std::filesystem::path init;          ///< starting weights (starting_weights.h); empty: random
   std::string init_layout;             ///< dilated or strided, where the file does not say it
   std::filesystem::path record;        ///< folder for curves and the report out of the folds; empty: none
+  std::string record_note;             ///< a sentence at the top of that report, such as what it leaves out
   std::string cohort;                  ///< name of the cohort file, for the bundle's "training"
   std::string command;                 ///< command line, for the bundle's "training"
 };
 
 struct TrainingProgress {
-  int epoch = 0, epochs = 0;
-  int step = 0, steps = 0;
+  int epoch = 0, epochs = 0;         ///< of this network
+  int step = 0, steps = 0;           ///< of this epoch; steps = 0 while held-out cases are judged
+  std::int64_t done = 0, total = 0;  ///< cases learned from, over all networks and epochs
   double loss = 0;
   double auc = 0;     ///< of the epoch before, while learning; NaN in the first
   std::string phase;  ///< fold 1 of 5, calibration, final
@@ -48,6 +52,10 @@ struct TrainingProgress {
 
 /// Writes a case as half precision (atomically). Throws Error{kBadDataset} for values that half cannot hold.
 void WriteTensorFile(const std::filesystem::path& file, const std::vector<float>& tensor);
+
+/// Everything that can be wrong with options and labels, before anything that takes long; no tensor file is looked at.
+/// Throws Error{kUsage}.
+void CheckTraining(const std::vector<TensorCase>& cases, const BundleInfo& info, const TrainingOptions& options);
 
 /// Trains, rounds the weights to half precision, calibrates after that, writes the reference answer and the bundle into
 /// `out` (weights first, bundle.json last). `info` carries name, network, preprocessing; it is returned completed.

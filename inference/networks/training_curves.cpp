@@ -65,17 +65,18 @@ std::string CurvesCsv(const std::vector<CurvePoint>& points) {
 }
 
 std::string CurvesHtml(const std::string& title, const std::vector<CurvePoint>& points) {
-  double highest = 0.1;
+  double highest = 0.1, lowest_auc = 0.4;
   for (const auto& p : points) {
-    highest = std::max(highest, p.loss);
-    if (std::isfinite(p.held_out_loss)) highest = std::max(highest, p.held_out_loss);
+    for (const double loss : {p.loss, p.held_out_loss})
+      if (std::isfinite(loss)) highest = std::max(highest, loss);
+    for (const double auc : {p.auc, p.held_out_auc})
+      if (std::isfinite(auc)) lowest_auc = std::min(lowest_auc, std::floor(auc * 10) / 10);
   }
-  highest = std::min(highest, 3.0);
   std::string body =
       "<p>Loss and AUC by epoch; every run (fold, final) is a line. Held-out cases are only watched: nothing is chosen "
       "by them, the number of epochs is fixed before.</p>\n<div class=\"plots\">";
   body += Curve("loss", points, &CurvePoint::loss, &CurvePoint::held_out_loss, 0, std::ceil(highest * 10) / 10);
-  body += Curve("AUC", points, &CurvePoint::auc, &CurvePoint::held_out_auc, 0.4, 1);
+  body += Curve("AUC", points, &CurvePoint::auc, &CurvePoint::held_out_auc, lowest_auc, 1);
   body += "</div>\n<table><caption>Last epoch of every run</caption>\n" +
           Row({"run", "epochs", "loss", "AUC", "held-out loss", "held-out AUC"}, true);
   for (std::size_t i = 0; i < points.size(); ++i)

@@ -12,6 +12,9 @@
 
 namespace glionode::volumes {
 
+/// Raised by every change after which the same images give another input: what was kept of former ones is made anew.
+constexpr int kPreprocessingVersion = 3;
+
 /// bundle.json "preprocessing" (design section 7).
 struct PreprocessingSpec {
   double spacing_mm = 2.0;

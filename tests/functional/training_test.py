@@ -1,5 +1,6 @@
 """Training and evaluating as a person does it: cohort in, bundle out, broken off and gone on with, evaluated elsewhere."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -57,8 +58,12 @@ class Training(unittest.TestCase):
         self.make_cohort()
         self.check_mistakes()
         bundle = os.path.join(self.folder, "bundle")
-        self.train(bundle, "--folds", "2")
+        done = self.train(bundle + "/", "--folds", "2")  # as the shell completes it
+        self.assertIn("that the judging network did not learn from: AUC", done.stdout)
+        self.assertIn("no out-of-domain limit", done.stdout)
         self.check_starting_weights(bundle)
+        self.check_nothing_is_trained_over(bundle)
+        self.check_twins()
         for name in ("curves.csv", "curves.html", "out-of-fold/report.html", "out-of-fold/metrics.json"):
             self.assertTrue(os.path.isfile(os.path.join(bundle + ".training", name)), name)
         self.assertEqual(sorted(os.listdir(bundle)), ["bundle.json", "weights.safetensors"])
@@ -82,21 +87,69 @@ class Training(unittest.TestCase):
         shutil.copytree(self.cohort, mixed)
         with open(os.path.join(mixed, "cohort.csv"), encoding="utf-8") as file:
             header, *rows = file.read().splitlines()
-        place = header.split(",").index("patient")
-        for i in range(0, len(rows), 2):
-            fields = rows[i].split(",")
-            fields[place] = f"NEW-{i}"
-            rows[i] = ",".join(fields)
-        rows[0] = rows[0].replace(",necrosis,", ",mixed,").replace(",recurrence,", ",mixed,")
-        with open(os.path.join(mixed, "cohort.csv"), "w", encoding="utf-8") as file:
-            file.write("\n".join([header, *rows]) + "\n")
-        glionode("evaluate", os.path.join(mixed, "cohort.csv"), bundle, "--out", mixed + "-out", "--cache",
-                 os.path.join(self.folder, "cache"))
-        with open(os.path.join(mixed + "-out", "metrics.json"), encoding="utf-8") as file:
+        patient, label = header.split(",").index("patient"), header.split(",").index("label")
+        rows = [row.split(",") for row in rows]
+        new = [i for i, row in enumerate(rows) if row[label] == "necrosis"][:3]
+        new += [i for i, row in enumerate(rows) if row[label] == "recurrence"][:2]
+        for i in new:
+            rows[i][patient] = f"NEW-{i}"
+        rows[new[0]][label] = "mixed"
+
+        def write(name, chosen):
+            with open(os.path.join(mixed, name), "w", encoding="utf-8") as file:
+                file.write("\n".join([header, *(",".join(row) for row in chosen)]) + "\n")
+        write("cohort.csv", rows)
+        write("one-class.csv", [rows[i] for i in new[1:3]])
+        write("only-mixed.csv", [rows[new[0]]])
+        out = mixed + "-out"
+
+        def evaluate(table, *more, check=True):
+            return glionode("evaluate", os.path.join(mixed, table), bundle, "--out", out, "--cache",
+                            os.path.join(self.folder, "cache"), *more, check=check)
+        evaluate("cohort.csv")
+        with open(os.path.join(out, "metrics.json"), encoding="utf-8") as file:
             counts = json.load(file)
         self.assertEqual(counts["counts"]["excluded_training_patients"], 5)
         self.assertEqual(counts["counts"]["cases"], 4)
         self.assertEqual(counts["other_labels"]["mixed"]["studies"], 1)
+        with open(os.path.join(mixed, "cohort.csv"), "rb") as file:
+            self.assertEqual(counts["cohort_sha256"], hashlib.sha256(file.read()).hexdigest())
+        self.check_record(bundle, out, evaluate)
+
+    def check_record(self, bundle, out, evaluate):
+        """What reports quote as tested was tested on new cases of both classes, and the report names the bundle as it is then."""
+        json_file = os.path.join(bundle, "bundle.json")
+        with open(json_file, "rb") as file:
+            before = file.read()
+        refused = glionode("evaluate", os.path.join(self.cohort, "cohort.csv"), bundle, "--out", out, "--apparent",
+                           "--record", check=False)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("--record with --apparent", refused.stderr)
+        refused = evaluate("one-class.csv", "--record", check=False)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("cases of both classes", refused.stderr)
+        for more in ([], ["--apparent"]):
+            refused = evaluate("only-mixed.csv", *more, check=False)
+            self.assertEqual(refused.returncode, 2)
+            self.assertIn("labelled recurrence or necrosis", refused.stderr)
+        with open(json_file, "rb") as file:
+            self.assertEqual(file.read(), before)
+        evaluate("cohort.csv", "--record")
+        with open(json_file, "rb") as file:
+            recorded = file.read()
+        with open(os.path.join(bundle, "weights.safetensors"), "rb") as file:
+            weights = file.read()
+        figures = json.loads(recorded)["evaluation"]
+        self.assertEqual((figures["cohort"], figures["necrosis"], figures["recurrence"]), ("fresh phantoms", 2, 2))
+        with open(os.path.join(out, "metrics.json"), encoding="utf-8") as file:
+            reported = json.load(file)["bundle"]
+        self.assertEqual(reported["sha256"], hashlib.sha256(recorded + weights).hexdigest())
+        self.assertEqual(reported["weights_sha256"], hashlib.sha256(weights).hexdigest())
+        # Phantoms of which nobody knows what was drawn are a cohort like any other.
+        os.remove(os.path.join(self.folder, "mixed", "truth.csv"))
+        evaluate("cohort.csv", "--record")
+        with open(json_file, encoding="utf-8") as file:
+            self.assertEqual(json.load(file)["evaluation"]["cohort"], "cohort.csv")
 
     def test_kill_and_resume(self):
         self.make_cohort()
@@ -156,6 +209,31 @@ class Training(unittest.TestCase):
         refused = self.train(os.path.join(self.folder, "third"), "--layout", "strided", "--init", weights, check=False)
         self.assertEqual(refused.returncode, 2)
         self.assertIn("learned with layout dilated", refused.stderr)
+        self.assertIn("10 of these patients taught the starting weights already", done.stdout)
+
+    def check_nothing_is_trained_over(self, bundle):
+        with open(os.path.join(bundle, "bundle.json"), "rb") as file:
+            before = file.read()
+        for more in ([], ["--resume"]):
+            refused = self.train(bundle, *more, epochs=1, check=False)
+            self.assertEqual(refused.returncode, 2)
+            self.assertIn("bundle.json: a finished bundle is there", refused.stderr)
+        with open(os.path.join(bundle, "bundle.json"), "rb") as file:
+            self.assertEqual(file.read(), before)
+
+    def check_twins(self):
+        """A study that was copied under another patient's name would stand on both sides of a fold."""
+        shutil.copytree(os.path.join(self.cohort, "study-0002"), os.path.join(self.cohort, "copy"))
+        table = os.path.join(self.cohort, "twins.csv")
+        with open(os.path.join(self.cohort, "cohort.csv"), encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        with open(table, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n" + "copy,SOMEBODY-ELSE," + ",".join(lines[2].split(",")[2:]) + "\n")
+        refused = glionode("train", table, "--out", os.path.join(self.folder, "twins"), "--cache",
+                           os.path.join(self.folder, "cache"), *TRAIN, check=False)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("row 11 (copy): the images of row 2 (study-0002)", refused.stderr)
+        shutil.rmtree(os.path.join(self.cohort, "copy"))
 
     def test_site_rules_count_in_train(self):
         """A cohort whose T1 with contrast has a name that says nothing of it: trained on by the site's rule, and only by it."""
@@ -221,6 +299,12 @@ class Training(unittest.TestCase):
         self.assertIsNone(result["probability_of_necrosis"])
         self.assertIn("out_of_domain", [reason["code"] for reason in result["reasons"]])
         self.assertIn("skull-stripped", " ".join(reason["text"] for reason in result["reasons"]))
+        # Values around 0 instead of above it: the darker half would count as background.
+        write_nifti(os.path.join(folder, "0-t2.nii"), size, [v - 120 if v else 0.0 for v in values])
+        done = glionode("train", os.path.join(folder, "cohort.csv"), "--out", bundle + "-2", *TRAIN, "--epochs", "1",
+                        check=False)
+        self.assertIn("row 1 (0-t1.nii) is left out", done.stdout)
+        self.assertIn("it looks normalised already", done.stdout)
 
 
 if __name__ == "__main__":

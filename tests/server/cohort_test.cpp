@@ -87,6 +87,19 @@ TEST_F(CohortTest, ColumnsAreChecked) {
   EXPECT_THAT(Complaint("study,t1,patient,label,input_state\n"), HasSubstr("one of the two"));
   EXPECT_THAT(Complaint("t1,t2,t1ce,patient,label\n"), HasSubstr("input_state is missing"));
   EXPECT_THAT(Complaint("study,patient,label\n"), HasSubstr("no data row"));
+  EXPECT_THAT(Complaint("study;patient;label\na;P;necrosis\n"), HasSubstr("not separated by commas"));
+  EXPECT_THAT(Complaint("study,patient,label,\na,P,necrosis,\n"), HasSubstr("a column has no name"));
+  EXPECT_THAT(Complaint("study,patient,label,data_split\na,P,necrosis,test\n"), HasSubstr("in the column split"));
+  EXPECT_THAT(Complaint("study,patient,label\na,\"P,necrosis\n"), HasSubstr("a quotation mark is not closed"));
+  EXPECT_EQ(Read("study,patient,label,TE\na,P,necrosis,90\n").size(), 1u);  // no misspelt t1 among DICOM folders
+}
+
+TEST_F(CohortTest, OneFolderUnderTwoNamesIsFound) {
+  fs::create_directory_symlink(folder_ / "a", folder_ / "link");
+  for (const char* other : {"a/", "./a", "b/../a", "link"})
+    EXPECT_THAT(Complaint("study,patient,label\na,P1,necrosis\n" + std::string(other) + ",P2,recurrence\n"),
+                HasSubstr("row 2: the same images stand in row 1"))
+        << other;
 }
 
 TEST_F(CohortTest, NiftiRows) {

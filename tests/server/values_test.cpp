@@ -20,11 +20,14 @@ TEST(WorkerProtocol, RequestAndAnswerSurviveTheirText) {
   WorkerRequest request;
   request.step = WorkerStep::kEvaluate;
   request.bundle = "b";
+  request.proven_sha256 = "c";
   request.inputs[Role::kT1ce] = {"1.2", {"x", "y"}};
   request.reasons = {{ReasonCode::kMissingRole, "no T2"}};
   EXPECT_EQ(ToJson(RequestFromJson(ToJson(request))), ToJson(request));
+  EXPECT_EQ(RequestFromJson(ToJson(request)).proven_sha256, "c");
   WorkerAnswer answer;
   answer.ok = true;
+  answer.bundle_unproven = true;
   answer.probability_of_necrosis = 0.25;
   answer.digests["1.2"] = {"d", true};
   answer.timings_ms["decode"] = 3;
@@ -35,6 +38,7 @@ TEST(WorkerProtocol, RequestAndAnswerSurviveTheirText) {
   answer.slice_of = SliceOf::kLesion;
   EXPECT_EQ(ToJson(AnswerFromJson(ToJson(answer))), ToJson(answer));
   EXPECT_EQ(AnswerFromJson(ToJson(answer)).slice_of, SliceOf::kLesion);
+  EXPECT_TRUE(AnswerFromJson(ToJson(answer)).bundle_unproven);
 }
 
 TEST(MakeResult, TheAbstainBandDecides) {

@@ -40,7 +40,7 @@ std::vector<CaseLook> Looks(int count, std::uint64_t seed, double feature_shift 
 Domain Made(int taught = 300, int judged = 300) {
   Domain domain(Looks(taught, 1));
   std::vector<DomainLengths> lengths;
-  for (const auto& look : Looks(judged, 2)) lengths.push_back(domain.Lengths(look));
+  for (const auto& look : Looks(domain.CanMeasure() ? judged : 0, 2)) lengths.push_back(domain.Lengths(look));
   domain.SetLimit(lengths);
   return domain;
 }
@@ -76,6 +76,19 @@ TEST(Domain, FewCasesGiveNoLimit) {
     EXPECT_TRUE(domain.Tensors().empty());
     EXPECT_TRUE(domain.Judge(Looks(1, 4, 50, 50)[0], kChannels).Inside());
   }
+  EXPECT_THROW(Domain(Looks(30, 1)).Lengths(Looks(1, 4)[0]), Error) << "lengths of 0 would make a limit of 0";
+}
+
+/// Two folds of 70 cases teach 35 each, too few to measure with: no limit, instead of one that refuses everybody.
+TEST(Domain, FoldsTooSmallToMeasureGiveNoLimit) {
+  TempFolder folder;
+  const auto cases = ToyCohort(folder.Path(), 70);
+  auto options = ToyOptions();
+  options.epochs = 1;
+  options.folds = 2;
+  EXPECT_EQ(Train(cases, ToyInfo(), options, folder.Path() / "bundle", nullptr).domain_statistics_json, "{}");
+  Classifier classifier(folder.Path() / "bundle", "cpu", 1);
+  EXPECT_LE(classifier.Classify(ReadTensorFile(cases[0].tensor_file, 3 * 16 * 16 * 16)).domain_distance, 1);
 }
 
 TEST(Domain, IsTheSameAfterStoring) {

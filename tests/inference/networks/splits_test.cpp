@@ -78,5 +78,57 @@ TEST(Platt, SeparatedReversedAndOneClassSetsStayFinite) {
   EXPECT_EQ(FitPlatt({1, 2}, {true, true}).slope, 1);
 }
 
+TEST(AbstainBand, ACallLeavesAThirdOfTheRiskOfGuessing) {
+  SplitMix64 random(3);
+  for (const double share : {0.5, 0.18}) {
+    std::vector<double> probabilities;
+    std::vector<bool> necrosis;
+    for (int i = 0; i < 4000; ++i) {
+      // Calibrated by construction: a case of probability p is a necrosis in p of the draws.
+      const double p =
+          random.Uniform() < 0.5 ? share * 2 * random.Uniform() : std::min(1.0, share * 3 * random.Uniform());
+      probabilities.push_back(p);
+      necrosis.push_back(random.Uniform() < p);
+    }
+    const auto band = AbstainBand(probabilities, necrosis);
+    double all[2] = {0, 0}, called[2] = {0, 0}, wrong[2] = {0, 0};
+    for (std::size_t i = 0; i < probabilities.size(); ++i) {
+      ++all[necrosis[i]];
+      if (probabilities[i] >= band[0] && probabilities[i] <= band[1]) continue;
+      const bool call = probabilities[i] > band[1];
+      ++called[call], wrong[call] += necrosis[i] != call;
+    }
+    ASSERT_GT(called[0], 100) << band[0];
+    EXPECT_LE(wrong[0] / called[0], all[1] / 4000 / 3);
+    if (called[1] > 0) {
+      EXPECT_LE(wrong[1] / called[1], all[0] / 4000 / 3);
+    }
+    EXPECT_LE(band[0], 0.45);
+    EXPECT_GE(band[1], 0.55);
+  }
+}
+
+TEST(AbstainBand, NobodyIsCalledByANetworkWithoutSignalOrByAFewCases) {
+  using Band = std::array<double, 2>;
+  std::vector<double> flat(234, 0.179);
+  std::vector<bool> necrosis(234, false);
+  for (std::size_t i = 0; i < 42; ++i) necrosis[i * 5] = true;
+  EXPECT_EQ(AbstainBand(flat, necrosis), (Band{0, 1})) << "the share alone is no ground for a call";
+  for (const std::size_t half : {2, 9}) {
+    std::vector<double> probabilities(2 * half, 0.1);
+    std::vector<bool> truth(2 * half, false);
+    for (std::size_t i = 0; i < half; ++i) probabilities[i] = 0.9, truth[i] = true;
+    EXPECT_EQ(AbstainBand(probabilities, truth), (Band{0, 1})) << "a handful proves nothing";
+  }
+  EXPECT_EQ(AbstainBand({}, {}), (Band{0, 1}));
+}
+
+TEST(AbstainBand, SeparatedClassesAreCalledUpToTheMiddle) {
+  std::vector<double> probabilities(100, 0.1);
+  std::vector<bool> necrosis(100, false);
+  for (std::size_t i = 0; i < 50; ++i) probabilities[i] = 0.9, necrosis[i] = true;
+  EXPECT_EQ(AbstainBand(probabilities, necrosis), (std::array<double, 2>{0.45, 0.55}));
+}
+
 }  // namespace
 }  // namespace glionode::networks

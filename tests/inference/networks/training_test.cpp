@@ -86,7 +86,7 @@ TEST(Training, LearnsAndIsRepeatable) {
   options.seed = 12;
   EXPECT_NE(Train(cases, ToyInfo(), options, folder.Path() / "c", nullptr).weights_sha256, first.weights_sha256);
 
-  EXPECT_EQ(phases, (std::set<std::string>{"calibration", "final"}));
+  EXPECT_EQ(phases, (std::set<std::string>{"final", "final, judging"}));
   EXPECT_LT(last_loss, 0.4);
   std::filesystem::create_directories(folder.Path() / "fresh");
   EXPECT_GE(Right(folder.Path() / "a", ToyCohort(folder.Path() / "fresh", 20, 16, 99)), 18);
@@ -155,6 +155,87 @@ TEST(Training, ResumeRefusesAnotherTrainingAndADamagedCheckpoint) {
   EXPECT_THAT(ErrorOf([&] { Train(cases, ToyInfo(), options, folder.Path() / "out", nullptr); }, &code),
               HasSubstr("training-checkpoint.pt: the checkpoint cannot be read"));
   EXPECT_EQ(code, ErrorCode::kBadDataset);
+}
+
+/// Everything that a checkpoint carries beside the weights: held-out predictions, distances and curves of two repeats.
+TEST(Training, ResumedFoldsGiveTheSameLimitsAndCalibration) {
+  TempFolder folder;
+  const auto cases = ToyCohort(folder.Path(), 130);
+  auto options = ToyOptions();
+  options.epochs = 2;
+  options.folds = 2;
+  options.repeats = 2;
+  const BundleInfo whole = Train(cases, ToyInfo(), options, folder.Path() / "whole", nullptr);
+  const auto out = folder.Path() / "broken";
+  EXPECT_THROW(Train(cases, ToyInfo(), options, out,
+                     [](const TrainingProgress& p) {
+                       if (p.phase == "fold 4 of 4" && p.epoch == 2) throw std::runtime_error("power cut");
+                     }),
+               std::runtime_error);
+  options.resume = true;
+  const BundleInfo resumed = Train(cases, ToyInfo(), options, out, nullptr);
+  EXPECT_EQ(resumed.weights_sha256, whole.weights_sha256);
+  EXPECT_EQ(resumed.domain_statistics_json, whole.domain_statistics_json);
+  EXPECT_THAT(whole.domain_statistics_json, HasSubstr("\"limit\""));
+  EXPECT_EQ(json::parse(whole.domain_statistics_json)["cases"]["judged"], 130)
+      << "one case is one, however often judged";
+  EXPECT_EQ(resumed.evaluation_json, whole.evaluation_json);
+  EXPECT_EQ(resumed.calibration_slope, whole.calibration_slope);
+  EXPECT_EQ(resumed.abstain, whole.abstain);
+}
+
+TEST(Training, RepeatsAreNotAveragedIntoANetworkThatNobodyServes) {
+  TempFolder folder;
+  const auto cases = ToyCohort(folder.Path(), 24);
+  auto options = ToyOptions();
+  options.epochs = 1;
+  options.folds = 2;
+  options.repeats = 3;
+  std::int64_t last = 0, total = 0;
+  const BundleInfo info = Train(cases, ToyInfo(), options, folder.Path() / "out", [&](const TrainingProgress& p) {
+    EXPECT_GE(p.done, last);
+    last = p.done, total = p.total;
+  });
+  EXPECT_EQ(total, 3 * 24 + 24);  // every repeat teaches each case once, the served network once more
+  EXPECT_EQ(last, total);
+  const json evaluation = json::parse(info.evaluation_json);
+  EXPECT_EQ(evaluation["necrosis"], 12);
+  ASSERT_EQ(evaluation["auc_by_repeat"].size(), 3u);
+  EXPECT_EQ(evaluation["auc_by_repeat"][0], evaluation["auc"]["value"]);
+}
+
+TEST(Training, ResumeRefusesOtherImagesUnderTheSameNames) {
+  TempFolder folder;
+  auto cases = ToyCohort(folder.Path(), 12);
+  auto options = ToyOptions();
+  options.epochs = 2;
+  EXPECT_THROW(Train(cases, ToyInfo(), options, folder.Path() / "out",
+                     [](const TrainingProgress& p) {
+                       if (p.epoch == 2) throw std::runtime_error("power cut");
+                     }),
+               std::runtime_error);
+  options.resume = true;
+  std::swap(cases[0].tensor_file, cases[2].tensor_file);  // both are recurrences
+  const auto refused = HasSubstr("belongs to a training with other");
+  EXPECT_THAT(ErrorOf([&] { Train(cases, ToyInfo(), options, folder.Path() / "out", nullptr); }), refused);
+  std::swap(cases[0].tensor_file, cases[2].tensor_file);
+  auto info = ToyInfo();
+  info.spacing_mm *= 2;
+  EXPECT_THAT(ErrorOf([&] { Train(cases, info, options, folder.Path() / "out", nullptr); }), refused);
+}
+
+TEST(Training, PatientsOfTheStartingWeightsStayKnown) {
+  TempFolder folder;
+  const auto cases = ToyCohort(folder.Path(), 12);
+  auto options = ToyOptions();
+  options.epochs = 1;
+  auto info = ToyInfo();
+  info.patient_hash_salt = std::string(32, 'a');
+  info.patient_hashes = {PatientHash(info.patient_hash_salt, "earlier")};
+  const BundleInfo made = Train(cases, info, options, folder.Path() / "out", nullptr);
+  EXPECT_EQ(made.patient_hashes.size(), 13u);
+  EXPECT_THAT(made.patient_hashes, testing::Contains(PatientHash(made.patient_hash_salt, "earlier")));
+  EXPECT_THAT(made.patient_hashes, testing::Contains(PatientHash(made.patient_hash_salt, "patient3")));
 }
 
 TEST(Training, FoldsJudgeEveryCaseOnce) {
@@ -234,7 +315,8 @@ TEST(Training, FocalLossSamplingAndFullAugmentationLearnToo) {
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + options.epochs);
   EXPECT_THAT(csv, HasSubstr("1,final,6,"));
   EXPECT_THAT(Slurp(options.record / "curves.html"), HasSubstr("held out"));
-  EXPECT_THAT(Slurp(options.record / "out-of-fold" / "report.html"), HasSubstr("Out-of-fold figures"));
+  EXPECT_THAT(Slurp(options.record / "out-of-fold" / "report.html"),
+              HasSubstr("fifth of the patients that was held back"));
 }
 
 TEST(Training, AFullDiskLeavesTheLastCheckpointWhole) {
@@ -263,7 +345,8 @@ TEST(Training, AFullDiskLeavesTheLastCheckpointWhole) {
   EXPECT_THAT(complaint, HasSubstr("cannot be written"));
   EXPECT_FALSE(before.empty());
   EXPECT_EQ(Slurp(checkpoint), before);
-  EXPECT_FALSE(std::filesystem::exists(checkpoint.string() + ".tmp")) << "half a file would hold the last free bytes";
+  for (const auto& file : std::filesystem::directory_iterator(out))
+    EXPECT_NE(file.path().extension(), ".tmp") << "half a file would hold the last free bytes";
   options.resume = true;
   EXPECT_EQ(Train(cases, ToyInfo(), options, out, nullptr).weights_sha256, whole.weights_sha256);
 }
@@ -282,10 +365,12 @@ TEST(Training, BadOptionsAndCohortsAreRefused) {
   EXPECT_THAT(complaint([](auto& o, auto&, auto&) { o.loss = "hinge"; }), HasSubstr("'hinge'"));
   EXPECT_THAT(complaint([](auto& o, auto&, auto&) { o.augmentation = "wild"; }), HasSubstr("'wild'"));
   EXPECT_THAT(complaint([](auto& o, auto&, auto&) { o.folds = 1; }), HasSubstr("folds"));
+  EXPECT_THAT(complaint([](auto& o, auto&, auto&) { o.repeats = 2; }), HasSubstr("repeats need folds"));
   EXPECT_THAT(complaint([](auto& o, auto&, auto&) { o.device = "tpu"; }), HasSubstr("'tpu'"));
   EXPECT_THAT(complaint([](auto&, auto& i, auto&) { i.network.type = "alexnet"; }), HasSubstr("'alexnet'"));
   EXPECT_THAT(complaint([](auto&, auto&, auto& c) { c[3].label = "mixed"; }), HasSubstr("study3: label 'mixed'"));
-  EXPECT_THAT(complaint([](auto&, auto&, auto& c) { c.resize(5); }), HasSubstr("patients with"));
+  EXPECT_THAT(complaint([](auto&, auto&, auto& c) { c.resize(5); }),
+              testing::AllOf(HasSubstr("patients with"), HasSubstr("one patient in five is held back")));
   EXPECT_THAT(complaint([](auto&, auto&, auto& c) { std::filesystem::remove(c[2].tensor_file); }), HasSubstr("case2"));
   EXPECT_FALSE(std::filesystem::exists(folder.Path() / "out" / "bundle.json"));
 }
