@@ -300,7 +300,7 @@ class Training(unittest.TestCase):
         self.assertIn("out_of_domain", [reason["code"] for reason in result["reasons"]])
         self.assertIn("skull-stripped", " ".join(reason["text"] for reason in result["reasons"]))
         # Values around 0 instead of above it: the darker half would count as background.
-        write_nifti(os.path.join(folder, "0-t2.nii"), size, [v - 120 if v else 0.0 for v in values])
+        write_nifti(os.path.join(folder, "0-t2.nii"), size, [v - 145 if v else 0.0 for v in values])
         done = glionode("train", os.path.join(folder, "cohort.csv"), "--out", bundle + "-2", *TRAIN, "--epochs", "1",
                         check=False)
         self.assertIn("row 1 (0-t1.nii) is left out", done.stdout)
