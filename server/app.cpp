@@ -230,6 +230,7 @@ void App::PipelineLoop() {
         sender_->Wake();
         const std::lock_guard lock(mutex_);
         if (stopping_) return;
+        if (test_model_ || clock_.Steady() >= next_test) break;  // a long queue does not put the daily test off
       }
       if (ingest_.TakeNewSender()) late_senders = true;
       if (watcher_.TakeWentBack()) late_senders = true;

@@ -22,6 +22,7 @@
 #include <iterator>
 #include <map>
 #include <mutex>
+#include <new>
 
 namespace glionode::server {
 namespace {
@@ -65,18 +66,17 @@ Source DicomSource(const CohortRow& row, const std::vector<Role>& roles, const F
   return source;
 }
 
-/// Preprocessing takes what is above 0 for tissue: of an image around 0 the darker half would be lost in silence.
+constexpr double kMostBelowZero = 0.02;
+
+/// Preprocessing takes what is above 0 for tissue: of an image around 0 the darker half would be lost in silence. By
+/// size, not by number: what resampling leaves around the head swings a little below 0.
 void RefuseNormalised(const volumes::Volume& volume, const fs::path& file) {
-  const auto share = [&](auto is) {
-    return static_cast<double>(std::count_if(volume.voxels.begin(), volume.voxels.end(), is));
-  };
-  const double below = share([](float value) { return value < 0; }),
-               above = share([](float value) { return value > 0; });
-  if (below <= 0.01 * (below + above)) return;
-  throw Error(ErrorCode::kBadDataset, file.string() + ": " +
-                                          std::to_string(std::lround(100 * below / (below + above))) +
-                                          " % of its voxels that are not 0 are negative: it looks normalised already; "
-                                          "the images as they came from the scanner are needed");
+  double below = 0, above = 0;
+  for (const float value : volume.voxels) (value < 0 ? below : above) += std::abs(static_cast<double>(value));
+  if (below <= kMostBelowZero * (below + above)) return;
+  throw Error(ErrorCode::kBadDataset, file.string() +
+                                          ": a good part of its values is negative: it looks normalised already; the "
+                                          "images as they came from the scanner are needed");
 }
 
 Source NiftiSource(const CohortRow& row, const std::vector<Role>& roles) {
@@ -104,6 +104,19 @@ Source NiftiSource(const CohortRow& row, const std::vector<Role>& roles) {
     return study;
   };
   return source;
+}
+
+/// The machine's trouble, not a study's.
+struct CacheError {
+  Error error;
+};
+
+void IntoCache(const std::function<void()>& write) {
+  try {
+    write();
+  } catch (const Error& error) {
+    throw CacheError{error};
+  }
 }
 
 bool ReadFacts(const fs::path& file, PreparedCase& prepared) {
@@ -140,25 +153,36 @@ PreparedCase Prepare(const CohortRow& row, const std::vector<Role>& roles, const
     prepared.reasons = std::move(input.reasons);
     prepared.grid_origin = input.grid_origin;
     if (prepared.reasons.empty()) {
-      networks::WriteTensorFile(tensor, input.tensor);
+      IntoCache([&] { networks::WriteTensorFile(tensor, input.tensor); });
       prepared.tensor_file = tensor;
     }
   }
   // Last, so that a tensor without facts is made again.
-  networks::WriteFileAtomically(facts, json({{"reasons", ToJson(prepared.reasons)},
-                                             {"phantom", prepared.phantom},
-                                             {"grid_origin", prepared.grid_origin}})
-                                           .dump());
+  const json known = {
+      {"reasons", ToJson(prepared.reasons)}, {"phantom", prepared.phantom}, {"grid_origin", prepared.grid_origin}};
+  IntoCache([&] { networks::WriteFileAtomically(facts, known.dump()); });
   return prepared;
+}
+
+/// What lies in the middle of the cube, as it was kept: equal for equal images, whatever their headers say.
+std::string MiddleOf(const fs::path& tensor) {
+  constexpr std::streamoff kBytes = 65536;
+  std::ifstream file(tensor, std::ios::binary | std::ios::ate);
+  const std::streamoff size = file.tellg();
+  std::string bytes(static_cast<std::size_t>(std::clamp<std::streamoff>(size, 0, kBytes)), '\0');
+  file.seekg((size - static_cast<std::streamoff>(bytes.size())) / 2);
+  if (!file.read(bytes.data(), static_cast<std::streamsize>(bytes.size())))
+    throw Error(ErrorCode::kInternal, tensor.string() + ": cannot be read");
+  return Sha256Hex(bytes);
 }
 
 /// The same images under two names would stand on both sides of a split, or count one patient as two.
 void RefuseTwins(const std::vector<PreparedCase>& cases) {
-  std::map<fs::path, const CohortRow*> first;
+  std::map<std::string, const CohortRow*> first;
   std::string twins;
   for (const PreparedCase& one : cases) {
     if (one.tensor_file.empty()) continue;
-    const auto [known, is_new] = first.emplace(one.tensor_file, &one.row);
+    const auto [known, is_new] = first.emplace(MiddleOf(one.tensor_file), &one.row);
     if (!is_new)
       twins += "\n  row " + std::to_string(one.row.row) + " (" + one.row.study + "): the images of row " +
                std::to_string(known->second->row) + " (" + known->second->study + ")";
@@ -182,8 +206,12 @@ std::vector<PreparedCase> PrepareCases(const std::vector<CohortRow>& rows, const
     try {
       prepared = Prepare(row, roles, spec, cache, site);
     } catch (const Error& e) {
-      if (e.Code() == ErrorCode::kOutOfSpace) throw;
       prepared.reasons = {{ReasonCode::kGeometry, e.what()}};
+    } catch (const CacheError& e) {
+      throw e.error;
+    } catch (const std::bad_alloc&) {
+      throw Error(ErrorCode::kInternal, "out of memory at row " + std::to_string(row.row) + " (" + row.study +
+                                            "); fewer studies at once (--threads) need less");
     } catch (const std::exception& e) {  // of one study; the others are none the worse
       prepared.reasons = {{ReasonCode::kGeometry, std::string("cannot be prepared: ") + e.what()}};
     }

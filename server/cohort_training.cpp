@@ -72,6 +72,10 @@ void TakeStartingWeights(CohortTraining& work, const std::vector<CohortRow>& row
   const fs::path folder = work.options.init.parent_path();
   if (!fs::exists(folder / "bundle.json")) return;
   const networks::BundleInfo before = networks::ReadBundle(folder);
+  if (before.network.sequences.size() > 1 && before.network.sequences != work.info.network.sequences)
+    throw Error(ErrorCode::kUsage, work.options.init.string() + ": learned with the sequences " +
+                                       networks::SequenceWords(before.network.sequences) + ", not " +
+                                       networks::SequenceWords(work.info.network.sequences));
   work.info.patient_hash_salt = before.patient_hash_salt;
   work.info.patient_hashes = before.patient_hashes;
   const std::set<std::string> taught(before.patient_hashes.begin(), before.patient_hashes.end());

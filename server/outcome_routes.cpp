@@ -51,12 +51,13 @@ class ConfiguredBundle {
                     std::filesystem::last_write_time(folder / "weights.safetensors", weights_problem)};
     if (json_problem || weights_problem) return std::nullopt;
     if (state_ != now) {
+      bundle_.reset();
       try {
         bundle_ = ReadBundleAtHand(folder);
+        state_ = now;
       } catch (const Error&) {
-        bundle_.reset();
+        state_.reset();  // asked again: it may have been read in the middle of a change
       }
-      state_ = now;
     }
     return bundle_;
   }

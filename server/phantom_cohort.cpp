@@ -17,7 +17,6 @@
 #include <numeric>
 #include <optional>
 #include <random>
-#include <set>
 
 namespace glionode::server {
 namespace {
@@ -66,21 +65,20 @@ void WriteStudy(const volumes::Phantom& phantom, const std::string& name, const 
     WriteSeries(phantom, distractor.volume, distractor.attributes, name, distractor.name, folder);
 }
 
-/// Studies without a cohort.csv are left by a run that was broken off, perhaps with other series or more slices. What
-/// this program does not write was put there by somebody, and stays.
-void RemoveLeftOver(const fs::path& study) {
-  static const std::set<std::string> ours = {"t1", "t2", "t1ce", "localizer", "flair", "diffusion"};
-  if (!fs::exists(study)) return;
-  for (const auto& entry : fs::directory_iterator(study))
-    if (!ours.contains(entry.path().filename().string()))
-      throw Error(ErrorCode::kUsage, study.string() + " holds more than a broken-off run leaves: take another folder");
-  fs::remove_all(study);
-}
+/// Says that everything named study-NNNN in its folder is ours: studies without a cohort.csv are then what a run left
+/// that was broken off, perhaps with other series or more slices. Whatever stands in a folder without it is somebody's.
+constexpr const char* kMarker = ".glionode-phantom";
 
 void PrepareFolder(const fs::path& folder, int studies) {
   if (fs::exists(folder / "cohort.csv")) throw Error(ErrorCode::kUsage, folder.string() + " holds a cohort already");
+  const bool ours = fs::exists(folder / kMarker);
+  for (int index = 0; index < studies; ++index)
+    if (!ours && fs::exists(folder / StudyFolder(index)))
+      throw Error(ErrorCode::kUsage, (folder / StudyFolder(index)).string() +
+                                         " is there already, and was not made by this command: take another folder");
   fs::create_directories(folder);
-  for (int index = 0; index < studies; ++index) RemoveLeftOver(folder / StudyFolder(index));
+  networks::WriteFileAtomically(folder / kMarker, "phantoms made by glionode\n");
+  for (int index = 0; index < studies; ++index) fs::remove_all(folder / StudyFolder(index));
 }
 
 std::string Attribute(const volumes::Phantom& phantom, Role role, const std::string& keyword) {

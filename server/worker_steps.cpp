@@ -78,7 +78,12 @@ void Evaluate(const WorkerRequest& request, WorkerAnswer& answer) {
   std::unique_ptr<volumes::NetworkInput> input;
   std::unique_ptr<networks::Answer> network;
   answer.device = "cpu";
-  if (answer.reasons.empty() && HasAll(study.volumes, info.network.sequences)) {
+  // A job that was made for another bundle may lack what this one needs: no answer without a reason.
+  if (answer.reasons.empty() && !HasAll(study.volumes, info.network.sequences))
+    answer.reasons.push_back({ReasonCode::kMissingRole,
+                              "The series were chosen for another model, and this one needs more of them; an "
+                              "administrator can order a new evaluation."});
+  if (answer.reasons.empty()) {
     input = std::make_unique<volumes::NetworkInput>(
         volumes::Preprocess(study.volumes, info.network.sequences, PreprocessingOf(info)));
     answer.timings_ms["registration"] = input->registration_ms;

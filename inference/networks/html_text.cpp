@@ -16,6 +16,7 @@ h3{font-size:1.05rem;margin:1.4rem 0 .3rem}
 table{border-collapse:collapse;margin:.5rem 0}caption{text-align:left;font-weight:600;padding:.3rem 0}
 th,td{border:1px solid #888;padding:.25rem .6rem;text-align:right;vertical-align:top}
 th:first-child,td:first-child,td.text{text-align:left}th{background:#eee}
+td:first-child{min-width:8rem}
 .warn{border:2px solid #111;padding:.5rem 1rem;margin:1rem 0}.stamp{border-width:4px;font-weight:700}
 .note{color:#333;font-size:.9rem}.hash{font-family:monospace;font-size:.85rem;overflow-wrap:anywhere}
 .ci{white-space:nowrap}.wide{overflow-x:auto}.plots{display:flex;flex-wrap:wrap;gap:1rem}

@@ -91,6 +91,7 @@ int Classify(const ClassifyOptions& options) {
 
   WorkerRequest request = MakeRequest(WorkerStep::kEvaluate, inputs, "");
   request.out_dir = options.out;
+  request.proven_sha256 = tested.bundle->sha256;
   const WorkerAnswer answer = Ask(std::move(request), options);
   ResultContext context;
   context.input_key = InputKey(SelectionKey(inputs, answer.digests), answer.bundle->sha256, Version(), 1);

@@ -60,14 +60,15 @@ def measure(folder, peer, layout, shape, threads, rounds, calls):
     difference = max(abs(a - b) for one, other in zip(ours, theirs) for a, b in zip(one["logits"], other["logits"]))
     plain = max(abs(a - b) / (1 + abs(b)) for one in ours for a, b in zip(one["logits"], one["plain_logits"]))
     speed = 2 * GMAC[layout, shape] / best * 1e3
-    share = speed / max(one["product_gflops"] for one in ours)
+    share = speed / max(one["peak_gflops"] for one in ours)
     name = f"resnet10 {layout} {shape}^3, {threads} thread" + ("s" if threads > 1 else "")
     goal = GOALS[layout, shape]
     peer_name = "onnxruntime-node " + theirs[0]["version"]
     return [
         {"name": name, "value": best, "unit": "ms", "peer": peer_name, "peer_value": best_peer,
          "ratio": best / best_peer, "goal": f"<= {goal} x", "met": best <= goal * best_peer},
-        {"name": name + ": share of a matrix product's speed", "value": share, "unit": "", "peer": "", "peer_value": None,
+        # All operations on paper, also those on padding, which are skipped: a dilated network comes close to 1.
+        {"name": name + ": share of the cores' peak", "value": share, "unit": "", "peer": "", "peer_value": None,
          "ratio": None, "goal": "", "met": True},
         {"name": name + ": largest difference of a logit from the peer", "value": difference, "unit": "",
          "peer": peer_name, "peer_value": 0, "ratio": None, "goal": "<= 0.001", "met": difference <= 1e-3},

@@ -188,6 +188,7 @@ TEST_F(PhantomCohortFolder, IsNotMadeForARefusedHoldOut) {
 TEST_F(PhantomCohortFolder, HoldsNothingOfARunThatWasBrokenOff) {
   Touch(root_ / "study-0001/t1/999.dcm");
   Touch(root_ / "study-0001/flair/001.dcm");
+  Touch(root_ / ".glionode-phantom");  // begun by this program
   Write(Cohort(1, 0.5, 48), root_);
   EXPECT_TRUE(fs::exists(root_ / "study-0001/t1/001.dcm"));
   EXPECT_FALSE(fs::exists(root_ / "study-0001/t1/999.dcm"));
@@ -196,10 +197,11 @@ TEST_F(PhantomCohortFolder, HoldsNothingOfARunThatWasBrokenOff) {
 }
 
 TEST_F(PhantomCohortFolder, KeepsWhatSomebodyElsePutThere) {
-  Touch(root_ / "study-0002/mine/001.dcm");
+  Touch(root_ / "study-0002/t1/001.dcm");  // named as this program would, too
   EXPECT_THAT(Complaint([&] { Write(Cohort(2, 0.5, 48), root_); }), HasSubstr("study-0002"));
-  EXPECT_TRUE(fs::exists(root_ / "study-0002/mine/001.dcm"));
+  EXPECT_TRUE(fs::exists(root_ / "study-0002/t1/001.dcm"));
   EXPECT_FALSE(fs::exists(root_ / "study-0001"));
+  EXPECT_FALSE(fs::exists(root_ / ".glionode-phantom"));
 }
 
 TEST_F(PhantomCohortFolder, HasNoTableThatStandsForLessThanACohort) {
@@ -212,7 +214,7 @@ TEST_F(PhantomCohortFolder, HasNoTableThatStandsForLessThanACohort) {
     EXPECT_THAT(error.what(), AllOf(HasSubstr("cohort.csv"), HasSubstr("Is a directory")));
   }
   for (const auto& entry : fs::directory_iterator(root_))
-    EXPECT_THAT(entry.path().filename().string(), testing::AnyOf("study-0001", "cohort.csv"));
+    EXPECT_THAT(entry.path().filename().string(), testing::AnyOf("study-0001", "cohort.csv", ".glionode-phantom"));
   EXPECT_FALSE(fs::is_regular_file(root_ / "cohort.csv"));
 }
 

@@ -1,6 +1,6 @@
 // The network alone, as the node serves it, for tests/bench/inference.py:
 //   bench_inference make DIR                        weights of both layouts (fp32), inputs of 96^3 and 128^3
-//   bench_inference time DIR LAYOUT SHAPE THREADS N  N calls in ms, logits, speed of a matrix product, as JSON
+//   bench_inference time DIR LAYOUT SHAPE THREADS N  N calls in ms, logits, peak of these cores, as JSON
 //   bench_inference gpu DIR LAYOUT SHAPE N           on CUDA: fp32 without TF32, half, a training step (gpu.sh)
 #include "inference/networks/device.h"
 #include "inference/networks/file_io.h"
@@ -24,6 +24,7 @@
 #include <cstring>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -65,17 +66,34 @@ double Milliseconds(std::chrono::steady_clock::time_point from) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - from).count();
 }
 
-/// GFLOP/s of a large matrix product: what the library gets out of these cores at best.
-double ProductSpeed() {
-  constexpr int kSize = 1536;
-  const auto a = torch::randn({kSize, kSize}), b = torch::randn({kSize, kSize});
+using SixteenFloats = float __attribute__((vector_size(64)));
+
+/// Multiplies and adds in registers, as wide as the processor has them: no memory, nothing to wait for.
+__attribute__((target_clones("avx512f", "fma", "default"))) float MultiplyAdds(long rounds) {
+  constexpr int kChains = 12;  // enough independent ones to hide the latency of each
+  SixteenFloats sums[kChains];
+  for (int i = 0; i < kChains; ++i) sums[i] = SixteenFloats{} + static_cast<float>(rounds % (i + 7));  // no two alike
+  for (long round = 0; round < rounds; ++round)
+    for (SixteenFloats& sum : sums) sum = sum * 0.999F + 0.001F;
+  float all = 0;
+  for (const SixteenFloats& sum : sums) all += sum[0] + sum[15];
+  return all;
+}
+
+/// GFLOP/s of so many threads that do nothing but multiply and add: the machine's peak as it stands, its clock and its
+/// neighbours included.
+double PeakSpeed(int threads) {
+  constexpr long kRounds = 20'000'000;
   double best = 1e9;
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < 3; ++i) {
     const auto start = std::chrono::steady_clock::now();
-    torch::mm(a, b);
+    std::vector<std::thread> pool;
+    std::vector<float> kept(static_cast<std::size_t>(threads));
+    for (float& one : kept) pool.emplace_back([&one] { one = MultiplyAdds(kRounds); });
+    for (std::thread& thread : pool) thread.join();
     best = std::min(best, Milliseconds(start));
   }
-  return 2.0 * kSize * kSize * kSize / best / 1e6;
+  return 2.0 * 12 * 16 * kRounds * threads / best / 1e6;
 }
 
 void Time(const fs::path& folder, const std::string& layout, int shape, int threads, int calls) {
@@ -98,7 +116,7 @@ void Time(const fs::path& folder, const std::string& layout, int shape, int thre
   }
   const auto plain = network->forward(input);
   answer["plain_logits"] = {plain[0][0].item<double>(), plain[0][1].item<double>()};
-  answer["product_gflops"] = ProductSpeed();
+  answer["peak_gflops"] = PeakSpeed(threads);
   std::puts(answer.dump().c_str());
 }
 
