@@ -67,7 +67,7 @@ def measure(folder, peer, layout, shape, threads, rounds, calls):
     return [
         {"name": name, "value": best, "unit": "ms", "peer": peer_name, "peer_value": best_peer,
          "ratio": best / best_peer, "goal": f"<= {goal} x", "met": best <= goal * best_peer},
-        # All operations on paper, also those on padding, which are skipped: a dilated network comes close to 1.
+        # All operations on paper, also those on padding, which are skipped: a dilated network gets above 1.
         {"name": name + ": share of the cores' peak", "value": share, "unit": "", "peer": "", "peer_value": None,
          "ratio": None, "goal": "", "met": True},
         {"name": name + ": largest difference of a logit from the peer", "value": difference, "unit": "",
