@@ -16,6 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <fstream>
 #include <functional>
@@ -23,6 +24,7 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <unistd.h>
 
 namespace glionode::server {
 namespace {
@@ -111,11 +113,18 @@ struct CacheError {
   Error error;
 };
 
-void IntoCache(const std::function<void()>& write) {
+/// Writes a file of the cache under a name that nobody else uses and moves it to its place: two threads, or two
+/// programs with one cache, may make the same one.
+void IntoCache(const fs::path& file, const std::function<void(const fs::path&)>& write) {
+  static std::atomic<unsigned> number{0};
+  const fs::path own = file.string() + "." + std::to_string(::getpid()) + "-" + std::to_string(number++);
   try {
-    write();
+    write(own);
+    fs::rename(own, file);
   } catch (const Error& error) {
     throw CacheError{error};
+  } catch (const fs::filesystem_error& error) {
+    throw CacheError{Error(ErrorCode::kInternal, error.what())};
   }
 }
 
@@ -153,14 +162,14 @@ PreparedCase Prepare(const CohortRow& row, const std::vector<Role>& roles, const
     prepared.reasons = std::move(input.reasons);
     prepared.grid_origin = input.grid_origin;
     if (prepared.reasons.empty()) {
-      IntoCache([&] { networks::WriteTensorFile(tensor, input.tensor); });
+      IntoCache(tensor, [&](const fs::path& file) { networks::WriteTensorFile(file, input.tensor); });
       prepared.tensor_file = tensor;
     }
   }
   // Last, so that a tensor without facts is made again.
   const json known = {
       {"reasons", ToJson(prepared.reasons)}, {"phantom", prepared.phantom}, {"grid_origin", prepared.grid_origin}};
-  IntoCache([&] { networks::WriteFileAtomically(facts, known.dump()); });
+  IntoCache(facts, [&](const fs::path& file) { networks::WriteFileAtomically(file, known.dump()); });
   return prepared;
 }
 

@@ -35,13 +35,6 @@ void WriteBundle(const std::filesystem::path& folder, const BundleInfo& info) {
   WriteFileAtomically(folder / "bundle.json", EncodeBundleJson(info));
 }
 
-std::string BundleSha256(const std::filesystem::path& folder) {
-  Sha256 hash;
-  hash.Update(ReadWholeFile(folder / "bundle.json", kMaxJson));
-  hash.Update(ReadWholeFile(folder / "weights.safetensors", kMaxWeights));
-  return hash.HexDigest();
-}
-
 std::string SequenceWords(const std::vector<Role>& sequences) {
   std::string text;
   for (const Role role : sequences) text.append(text.empty() ? "" : ",").append(ToText(role));

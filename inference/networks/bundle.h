@@ -48,7 +48,7 @@ struct BundleInfo {
 struct BundleFiles {
   BundleInfo info;
   std::string weights;  ///< content of weights.safetensors
-  std::string sha256;   ///< as BundleSha256() gives it
+  std::string sha256;   ///< over both files: what reports name as the bundle's hash
 };
 
 /// Reads both files and checks bundle.json and the weights' hash. Throws Error{kMissingPart} if a file is not there,
@@ -58,8 +58,6 @@ BundleFiles ReadBundleFiles(const std::filesystem::path& folder);
 BundleInfo ReadBundle(const std::filesystem::path& folder);
 /// Writes bundle.json (atomically: temp, sync, rename).
 void WriteBundle(const std::filesystem::path& folder, const BundleInfo& info);
-/// SHA-256 over both files: what reports name as the bundle's hash.
-std::string BundleSha256(const std::filesystem::path& folder);
 /// "t1,t2,t1ce": sequences in the order of the network's channels, as the weights' file names them.
 std::string SequenceWords(const std::vector<Role>& sequences);
 /// Whether the network has anything left to look at: an edge that it halves to nothing gives no map. Throws

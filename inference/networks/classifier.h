@@ -35,7 +35,7 @@ class Classifier {
   ~Classifier();
   Classifier(Classifier&&) noexcept;
   const BundleInfo& Info() const;
-  /// Of what was loaded, as BundleSha256() gives it.
+  /// Of what was loaded, BundleFiles::sha256.
   const std::string& BundleHash() const;
   std::string Device() const;
   /// `tensor`: [channel][z][y][x] in the bundle's order and shape. Throws Error{kBadDataset} on a wrong size or a value

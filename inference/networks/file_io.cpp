@@ -2,7 +2,6 @@
 
 #include "config/error.h"
 
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -52,10 +51,8 @@ std::string ReadWholeFile(const std::filesystem::path& file, std::uint64_t limit
 }
 
 void WriteFileAtomically(const std::filesystem::path& file, std::string_view content) {
-  // A name of its own: two threads, or two programs with one cache, may write the same file.
-  static std::atomic<unsigned> written_files{0};
-  const std::filesystem::path temp =
-      file.string() + "." + std::to_string(::getpid()) + "-" + std::to_string(written_files++) + ".tmp";
+  // Always the same name: what a kill leaves behind is written over by the next one, instead of gathering.
+  const std::filesystem::path temp = file.string() + ".tmp";
   Leftover leftover{temp};
   {
     Descriptor out{::open(temp.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};

@@ -161,7 +161,7 @@ void RecordAll(const std::vector<std::string>& bundles, std::vector<networks::Ev
   for (const auto& run : runs) CheckRecordable(run);
   for (std::size_t i = 0; i < runs.size(); ++i) {
     Record(bundles[i], runs[i]);
-    runs[i].bundle_sha256 = networks::BundleSha256(bundles[i]);
+    runs[i].bundle_sha256 = networks::ReadBundleFiles(bundles[i]).sha256;
   }
 }
 

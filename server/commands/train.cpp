@@ -49,10 +49,8 @@ std::string OptionsBesideDefaults(const TrainCommand& command) {
   const networks::TrainingOptions& now = command.work.options;
   const networks::TrainingOptions plain;
   std::string text;
-  if (!command.sequences.empty()) {
-    text += " --sequences ";
-    for (std::size_t i = 0; i < command.sequences.size(); ++i) text += (i ? "," : "") + command.sequences[i];
-  }
+  if (!command.sequences.empty())
+    text += " --sequences " + networks::SequenceWords(command.work.info.network.sequences);
   if (command.work.field_of_view > 0) text += Option(" --field-of-view %g", command.work.field_of_view);
   if (now.repeats != plain.repeats) text += " --repeats " + std::to_string(now.repeats);
   if (now.learning_rate != plain.learning_rate) text += Option(" --learning-rate %g", now.learning_rate);

@@ -44,7 +44,7 @@ TEST(WorkerSteps, APinNamesTheBundleOrItsWeights) {
 
 TEST(WorkerSteps, OnlyTheBundleThatHasProvenItselfEvaluates) {
   WorkerRequest request = Asking(WorkerStep::kEvaluate);
-  request.proven_sha256 = networks::BundleSha256(kBundle);
+  request.proven_sha256 = networks::ReadBundleFiles(kBundle).sha256;
   const WorkerAnswer answer = DoWorkerStep(request);
   EXPECT_TRUE(answer.ok) << answer.error;
   EXPECT_EQ(answer.bundle->sha256, request.proven_sha256);

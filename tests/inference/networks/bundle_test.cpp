@@ -53,7 +53,6 @@ TEST(Bundle, ItsFilesAreReadOnceAndHashedAsTheyWereRead) {
   WriteBundle(folder.Path(), Filled());
   const BundleFiles files = ReadBundleFiles(folder.Path());
   EXPECT_EQ(files.weights, "weights");
-  EXPECT_EQ(files.sha256, BundleSha256(folder.Path()));
   EXPECT_EQ(EncodeBundleJson(files.info), EncodeBundleJson(Filled()));
 }
 
@@ -95,17 +94,20 @@ TEST(Bundle, TamperedWeightsAreRefused) {
 
 TEST(Bundle, HashCoversBothFiles) {
   TempFolder folder;
-  Spill(folder.Path() / "weights.safetensors", "weights");
-  WriteBundle(folder.Path(), Filled());
-  const std::string before = BundleSha256(folder.Path());
-  EXPECT_EQ(before.size(), 64u);
-  BundleInfo other = Filled();
-  other.abstain = {0.3, 0.71};
-  WriteBundle(folder.Path(), other);
-  const std::string after = BundleSha256(folder.Path());
-  EXPECT_NE(before, after);
-  Spill(folder.Path() / "weights.safetensors", "weightz");
-  EXPECT_NE(BundleSha256(folder.Path()), after);
+  const auto hash_of = [&](double highest, const std::string& weights) {
+    BundleInfo info = Filled();
+    info.abstain = {0.3, highest};
+    info.weights_sha256 = Sha256Hex(weights);
+    Spill(folder.Path() / "weights.safetensors", weights);
+    WriteBundle(folder.Path(), info);
+    const std::string hash = ReadBundleFiles(folder.Path()).sha256;
+    EXPECT_EQ(hash, Sha256Hex(Slurp(folder.Path() / "bundle.json") + weights));
+    return hash;
+  };
+  const std::string before = hash_of(0.7, "weights");
+  EXPECT_EQ(hash_of(0.7, "weights"), before);
+  EXPECT_NE(hash_of(0.71, "weights"), before);
+  EXPECT_NE(hash_of(0.7, "weightz"), before);
 }
 
 struct Change {

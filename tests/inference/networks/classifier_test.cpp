@@ -172,8 +172,8 @@ TEST(Classifier, WeightsThatWereLearnedWithOtherSequencesAreRefused) {
 TEST(Classifier, AnswersWithTheFilesThatWereHashed) {
   TempFolder folder;
   const BundleInfo info = MakeBundle(folder.Path());
-  const std::string before = BundleSha256(folder.Path());
   BundleFiles files = ReadBundleFiles(folder.Path());
+  const std::string before = files.sha256;
   BundleInfo other = info;
   other.calibration_intercept = 60;
   WriteBundle(folder.Path(), other);

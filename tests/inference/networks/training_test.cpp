@@ -106,6 +106,16 @@ TEST(Training, LearnsAndIsRepeatable) {
   EXPECT_LT(std::filesystem::file_size(folder.Path() / "a" / "weights.safetensors"), 200000u);
 }
 
+/// A training that ends, as by a power cut, at the first step for which `when` is true.
+template <typename When>
+void BreakOff(const std::vector<TensorCase>& cases, const TrainingOptions& options, const std::filesystem::path& out,
+              When when) {
+  const auto stop = [&](const TrainingProgress& p) {
+    if (when(p)) throw std::runtime_error("power cut");
+  };
+  EXPECT_THROW(Train(cases, ToyInfo(), options, out, stop), std::runtime_error);
+}
+
 class Resume : public testing::TestWithParam<int> {};
 
 TEST_P(Resume, EqualsATrainingThatWasNeverBrokenOff) {
@@ -117,11 +127,9 @@ TEST_P(Resume, EqualsATrainingThatWasNeverBrokenOff) {
   const BundleInfo whole = Train(cases, ToyInfo(), options, folder.Path() / "whole", nullptr);
 
   const std::string stop_phase = GetParam() ? "fold 2 of 2" : "final";
-  const auto stop = [&](const TrainingProgress& p) {
-    if (p.phase == stop_phase && p.epoch == 3 && p.step == 2) throw std::runtime_error("power cut");
-  };
   const auto out = folder.Path() / "broken";
-  EXPECT_THROW(Train(cases, ToyInfo(), options, out, stop), std::runtime_error);
+  BreakOff(cases, options, out,
+           [&](const TrainingProgress& p) { return p.phase == stop_phase && p.epoch == 3 && p.step == 2; });
   EXPECT_TRUE(std::filesystem::exists(out / "training-checkpoint.pt"));
   EXPECT_FALSE(std::filesystem::exists(out / "bundle.json"));
   options.resume = true;
@@ -140,10 +148,7 @@ TEST(Training, ResumeRefusesAnotherTrainingAndADamagedCheckpoint) {
   const auto cases = ToyCohort(folder.Path(), 12);
   auto options = ToyOptions();
   options.epochs = 2;
-  const auto stop = [](const TrainingProgress& p) {
-    if (p.epoch == 2) throw std::runtime_error("power cut");
-  };
-  EXPECT_THROW(Train(cases, ToyInfo(), options, folder.Path() / "out", stop), std::runtime_error);
+  BreakOff(cases, options, folder.Path() / "out", [](const TrainingProgress& p) { return p.epoch == 2; });
   options.resume = true;
   options.seed = 77;
   ErrorCode code = ErrorCode::kInternal;
@@ -167,11 +172,7 @@ TEST(Training, ResumedFoldsGiveTheSameLimitsAndCalibration) {
   options.repeats = 2;
   const BundleInfo whole = Train(cases, ToyInfo(), options, folder.Path() / "whole", nullptr);
   const auto out = folder.Path() / "broken";
-  EXPECT_THROW(Train(cases, ToyInfo(), options, out,
-                     [](const TrainingProgress& p) {
-                       if (p.phase == "fold 4 of 4" && p.epoch == 2) throw std::runtime_error("power cut");
-                     }),
-               std::runtime_error);
+  BreakOff(cases, options, out, [](const TrainingProgress& p) { return p.phase == "fold 4 of 4" && p.epoch == 2; });
   options.resume = true;
   const BundleInfo resumed = Train(cases, ToyInfo(), options, out, nullptr);
   EXPECT_EQ(resumed.weights_sha256, whole.weights_sha256);
@@ -209,11 +210,7 @@ TEST(Training, ResumeRefusesOtherImagesUnderTheSameNames) {
   auto cases = ToyCohort(folder.Path(), 12);
   auto options = ToyOptions();
   options.epochs = 2;
-  EXPECT_THROW(Train(cases, ToyInfo(), options, folder.Path() / "out",
-                     [](const TrainingProgress& p) {
-                       if (p.epoch == 2) throw std::runtime_error("power cut");
-                     }),
-               std::runtime_error);
+  BreakOff(cases, options, folder.Path() / "out", [](const TrainingProgress& p) { return p.epoch == 2; });
   options.resume = true;
   std::swap(cases[0].tensor_file, cases[2].tensor_file);  // both are recurrences
   const auto refused = HasSubstr("belongs to a training with other");
