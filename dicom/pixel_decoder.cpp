@@ -4,6 +4,7 @@
 #include "config/sha256.h"
 #include "dicom/jpeg2000.h"
 #include "dicom/jpeg_markers.h"
+#include "dicom/rle_header.h"
 
 #include <dcmtk/dcmdata/dcpixel.h>
 #include <dcmtk/dcmdata/dcpixseq.h>
@@ -82,6 +83,7 @@ class FrameSource {
       if (xfer == EXS_JPEGProcess1 || xfer == EXS_JPEGProcess2_4 || xfer == EXS_JPEGProcess14 ||
           xfer == EXS_JPEGProcess14SV1)
         CheckJpegHeaders();
+      if (xfer == EXS_RLELossless) CheckRleHeaders();
       buffer_.resize(bytes_ + bytes_ % 2);  // DCMTK's decoders write whole 16-bit words
     } else {
       const std::size_t expected = bytes_ * static_cast<std::size_t>(header.frames);
@@ -125,8 +127,9 @@ class FrameSource {
   }
 
  private:
-  /// A fragment that begins a code stream has a header that DCMTK comes to the end of.
-  void CheckJpegHeaders() {
+  /// Calls check(index, data, size) for every fragment behind the basic offset table, from 1; returns their number.
+  template <typename Check>
+  unsigned long ForEachFragment(Check check) {
     DcmPixelSequence* sequence = nullptr;
     if (pixels_->getEncapsulatedRepresentation(syntax_.getXfer(), nullptr, sequence).bad() || sequence == nullptr)
       Fail(file_, "Pixel Data has no code stream");
@@ -136,10 +139,26 @@ class FrameSource {
       if (sequence->getItem(fragment, index).bad() || fragment == nullptr || fragment->getLength() == 0 ||
           fragment->getUint8Array(data).bad() || data == nullptr)
         Fail(file_, "a fragment cannot be read");
-      const bool begins = index == 1 || (fragment->getLength() > 1 && data[0] == 0xFF && data[1] == 0xD8);
-      if (begins && !HasJpegHeader(data, fragment->getLength()))
-        Fail(file_, "its JPEG code stream has no valid header");
+      check(index, data, std::size_t{fragment->getLength()});
     }
+    return sequence->card() == 0 ? 0 : sequence->card() - 1;
+  }
+
+  /// A fragment that begins a code stream has a header that DCMTK comes to the end of.
+  void CheckJpegHeaders() {
+    ForEachFragment([this](unsigned long index, const Uint8* data, std::size_t size) {
+      const bool begins = index == 1 || (size > 1 && data[0] == 0xFF && data[1] == 0xD8);
+      if (begins && !HasJpegHeader(data, size)) Fail(file_, "its JPEG code stream has no valid header");
+    });
+  }
+
+  /// One fragment a frame (PS3.5 A.4.2), each with segments that lie in it.
+  void CheckRleHeaders() {
+    const auto count = ForEachFragment([this](unsigned long, const Uint8* data, std::size_t size) {
+      if (!HasRleHeader(data, size, header_.bits_allocated / 8)) Fail(file_, "an RLE frame has no valid header");
+    });
+    if (count != static_cast<unsigned long>(header_.frames))
+      Fail(file_, "the number of RLE frames does not fit Number of Frames");
   }
 
   /// One code stream a frame: all fragments of a single frame; one fragment a frame; or by the basic offset table

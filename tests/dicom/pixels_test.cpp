@@ -1,6 +1,7 @@
 #include "config/error.h"
 #include "dicom/jpeg_markers.h"
 #include "dicom/pixel_decoder.h"
+#include "dicom/rle_header.h"
 #include "images_support.h"
 #include "made_dataset.h"
 
@@ -12,6 +13,8 @@
 #include <dcmtk/dcmjpls/djencode.h>
 
 #include <cmath>
+#include <fstream>
+#include <iterator>
 
 namespace glionode::dicom {
 namespace {
@@ -311,6 +314,47 @@ TEST(JpegMarkers, AHeaderWithAMarkerThatLeadsNowhereIsNone) {
   EXPECT_FALSE(has_header({0xFF, 0xD8, 0xFF, 0xE0, 0, 1, 0xFF, 0xC0})) << "a length that leads back";
   EXPECT_FALSE(has_header({0xFF, 0xD8, 0x12, 0x34, 0, 4, 0, 0})) << "no marker";
   EXPECT_FALSE(has_header({0xFF, 0xD8}));
+}
+
+TEST(RleHeader, SegmentsThatLieElsewhereAreNone) {
+  const auto has_header = [](std::vector<std::uint32_t> numbers, std::size_t size, int segments) {
+    std::vector<std::uint8_t> bytes(size);
+    for (std::size_t i = 0; i < 4 * numbers.size() && i < size; ++i)
+      bytes[i] = static_cast<std::uint8_t>(numbers[i / 4] >> (8 * (i % 4)));
+    return HasRleHeader(bytes.data(), bytes.size(), segments);
+  };
+  EXPECT_TRUE(has_header({2, 64, 80}, 100, 2));
+  EXPECT_TRUE(has_header({1, 64}, 65, 1));
+  EXPECT_FALSE(has_header({2, 64, 100}, 100, 2)) << "behind the end";
+  EXPECT_FALSE(has_header({2, 64, 0x082040}, 380, 2)) << "what the fuzzer found";
+  EXPECT_FALSE(has_header({2, 64, 64}, 100, 2)) << "an empty segment";
+  EXPECT_FALSE(has_header({2, 80, 64}, 100, 2)) << "in another order";
+  EXPECT_FALSE(has_header({1, 64}, 100, 2)) << "one of two bytes of a pixel";
+  EXPECT_FALSE(has_header({0xFFFFFFFF, 64, 80}, 100, 2));
+  EXPECT_FALSE(has_header({2, 64, 80}, 64, 2)) << "nothing behind the header";
+  EXPECT_FALSE(has_header({2}, 4, 2));
+}
+
+TEST(PixelDecoder, AnRleSegmentOutsideItsFrameIsRefusedInWords) {
+  TempFolder folder;
+  std::vector<float> expected;
+  const auto file = WriteImage(folder.Path(), Made{16, 12, false}, EXS_RLELossless, expected);
+  std::string bytes;
+  {
+    std::ifstream in(file, std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  const auto header = bytes.find(std::string("\x02\0\0\0\x40\0\0\0", 8));  // two segments, the first behind it
+  ASSERT_NE(header, std::string::npos);
+  bytes[header + 10] = '\x08';  // the second 512 KiB further
+  std::ofstream(file, std::ios::binary) << bytes;
+  try {
+    Decode(file);
+    FAIL() << "decoded";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.Code(), ErrorCode::kBadDataset);
+    EXPECT_NE(std::string(error.what()).find("RLE frame has no valid header"), std::string::npos) << error.what();
+  }
 }
 
 }  // namespace
