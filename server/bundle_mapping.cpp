@@ -1,5 +1,7 @@
 #include "server/bundle_mapping.h"
 
+#include "config/error.h"
+
 #include <nlohmann/json.hpp>
 
 #include <cstdio>
@@ -46,6 +48,11 @@ std::optional<Reason> CheckDomain(const networks::Answer& answer) {
 }
 
 volumes::PreprocessingSpec PreprocessingOf(const networks::BundleInfo& info) {
+  if (const int version = info.preprocessing_version; version != 0 && version != volumes::kPreprocessingVersion)
+    throw Error(ErrorCode::kBadDataset,
+                "bundle.json: preprocessing.version: the network learned from images of version " +
+                    std::to_string(version) + " of the preprocessing, this program makes those of version " +
+                    std::to_string(volumes::kPreprocessingVersion) + "; it must be trained anew");
   volumes::PreprocessingSpec spec;
   spec.spacing_mm = info.spacing_mm;
   spec.shape = info.shape;

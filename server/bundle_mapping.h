@@ -11,7 +11,8 @@ namespace glionode::server {
 
 /// What reports need to know of a bundle.
 BundleSummary Summarize(const networks::BundleInfo& info, const std::string& sha256);
-/// The bundle's preprocessing in the words of inference/volumes.
+/// The bundle's preprocessing in the words of inference/volumes. Throws Error{kBadDataset} if the bundle learned from
+/// images that another version of the preprocessing made: the same study would be another input.
 volumes::PreprocessingSpec PreprocessingOf(const networks::BundleInfo& info);
 
 /// Whether a bundle made for images in `bundle_state` may be given images in `images_state`: what its preprocessing

@@ -186,6 +186,7 @@ networks::BundleInfo TrainOnCohort(CohortTraining work, const std::function<bool
   CheckSequences(work.info);
   if (work.field_of_view <= 0) work.field_of_view = work.info.centre == "lesion" ? kLesionMm : kHeadMm;
   work.info.spacing_mm = work.field_of_view / work.info.shape;
+  work.info.preprocessing_version = volumes::kPreprocessingVersion;
   const auto rows = RowsToTrainOn(work);
   if (!rows.empty()) work.info.input_state = rows.front().input_state;
   std::vector<networks::TensorCase> cases;

@@ -196,8 +196,8 @@ std::vector<bool> DrawHoldOut(const PhantomCohort& cohort, const std::vector<int
 std::string StudyName(const PhantomCohort& cohort, int index, const std::string& label) {
   char separation[32];
   const auto end = std::to_chars(separation, separation + sizeof separation, cohort.options.separation).ptr;
-  return "phantom|" + std::to_string(cohort.seed) + "|" + std::to_string(index) + "|" + label + "|" +
-         std::string(separation, end) + "|" + cohort.options.shift;
+  return "phantom " + std::to_string(volumes::kPhantomVersion) + "|" + std::to_string(cohort.seed) + "|" +
+         std::to_string(index) + "|" + label + "|" + std::string(separation, end) + "|" + cohort.options.shift;
 }
 
 void WritePhantomCohort(const PhantomCohort& cohort, const std::vector<int>& labels, const fs::path& folder,

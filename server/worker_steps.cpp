@@ -45,7 +45,9 @@ networks::BundleFiles ReadBundleFor(const WorkerRequest& request, WorkerAnswer& 
 }
 
 void SelfTest(const WorkerRequest& request, WorkerAnswer& answer) {
-  networks::Classifier classifier(request.bundle, ReadBundleFor(request, answer), request.device, request.threads);
+  networks::BundleFiles files = ReadBundleFor(request, answer);
+  PreprocessingOf(files.info);  // throws if this program cannot make what the network learned from
+  networks::Classifier classifier(request.bundle, std::move(files), request.device, request.threads);
   answer.device = classifier.Device();  // also of a test that fails: whose fault it is
   classifier.SelfTest();
   answer.bundle = Summarize(classifier.Info(), classifier.BundleHash());

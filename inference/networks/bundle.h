@@ -23,6 +23,7 @@ struct BundleInfo {
   std::string name, version, license, intended_use;
   std::string domain;  ///< phantom (decides on phantoms only) or patient
   NetworkSpec network;
+  int preprocessing_version = 0;  ///< of the code that prepared what it learned from; 0: a bundle that does not say
   double spacing_mm = 2.0;
   int shape = 96;
   std::string centre = "head_mask";  ///< of the cube: head_mask or lesion

@@ -106,8 +106,12 @@ NetworkSpec ReadNetwork(const Section& section) {
 }
 
 void ReadPreprocessing(const Section& section, BundleInfo& info) {
-  section.Only({"input_state", "reference", "spacing_mm", "shape", "centre", "orientation", "bias_correction", "mask",
-                "normalisation"});
+  section.Only({"version", "input_state", "reference", "spacing_mm", "shape", "centre", "orientation",
+                "bias_correction", "mask", "normalisation"});
+  if (section.Has("version")) {
+    if (!section.At("version").is_number_integer()) section.Bad("version", "must be a whole number");
+    info.preprocessing_version = static_cast<int>(section.Number("version", 1, 1e6));
+  }
   info.input_state = section.OneOf("input_state", {"native", "registered", "skull-stripped"});
   section.OneOf("reference", {"t1ce"});
   info.centre = section.OneOf("centre", {"head_mask", "lesion"});
@@ -216,6 +220,7 @@ std::string EncodeBundleJson(const BundleInfo& info) {
                            {"bias_correction", info.bias_correction},
                            {"mask", "head"},
                            {"normalisation", info.normalisation}};
+  if (info.preprocessing_version > 0) json["preprocessing"]["version"] = info.preprocessing_version;
   json["calibration"] = {{"slope", info.calibration_slope},
                          {"intercept", info.calibration_intercept},
                          {"training_prior", info.training_prior}};

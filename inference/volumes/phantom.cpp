@@ -9,7 +9,7 @@ namespace glionode::volumes {
 namespace {
 
 /// How much each latent feature says about the class, before scaling to length 1 (meanings: struct Lesion).
-constexpr double kWeights[kLatentFeatures] = {0.60, 0.50, 0.40, 0.35, 0.25, 0.30};
+constexpr double kWeights[kLatentFeatures] = {0.60, 0.50, 0.40, 0.35, 0.25, 0.30, 0.30, 0.20};
 
 }  // namespace
 

@@ -9,6 +9,9 @@
 
 namespace glionode::volumes {
 
+/// Counts the changes after which the same seed gives other pixels: part of what UIDs are made of.
+constexpr int kPhantomVersion = 2;
+
 struct PhantomOptions {
   double prevalence = 0.5;    ///< share of necrosis
   double separation = 1.812;  ///< delta of notes: AUC of a perfect reader is Phi(delta / sqrt 2)

@@ -56,7 +56,44 @@ Vec3 Direction(PhantomStream& random) {
   return {v[0] / norm, v[1] / norm, v[2] / norm};
 }
 
+/// The cavity beside the lesion where a surgeon comes in: at the surface of the brain, on the lesion's side. The nodule
+/// at the lesion's margin, where the cavity does not cover it.
+void PlaceCavityAndNodule(PhantomStream& place, Anatomy& a) {
+  Lesion& l = a.lesion;
+  double best = 1e9;
+  Vec3 way{};
+  for (int i = 0; i < 64; ++i) {
+    const Vec3 turn = Direction(place);
+    Vec3 at{};
+    for (std::size_t k = 0; k < 3; ++k) at[k] = l.centre[k] + turn[k] * (l.radius + 0.6 * l.cavity);
+    const double depth =
+        Ellipsoid(static_cast<float>(at[0]), static_cast<float>(at[1]), static_cast<float>(at[2]),
+                  static_cast<float>(a.brain[0]), static_cast<float>(a.brain[1]), static_cast<float>(a.brain[2]));
+    const double over_midline = std::max(0.0, l.cavity + 2 - at[0] * (l.centre[0] > 0 ? 1 : -1));
+    const double misfit = std::abs(depth + 0.7 * l.cavity) + 3 * over_midline;
+    if (misfit < best) best = misfit, way = turn, l.cavity_centre = at;
+  }
+  Vec3 towards = Direction(place);
+  const double along = towards[0] * way[0] + towards[1] * way[1] + towards[2] * way[2];
+  for (std::size_t k = 0; k < 3; ++k)
+    l.nodule_centre[k] = l.centre[k] + (along > 0 ? -1.05 : 1.05) * l.radius * towards[k];
+}
+
 }  // namespace
+
+Vec3 BeforeMassEffect(const Lesion& lesion, const Vec3& point) {
+  Vec3 from{};
+  double square = 0;
+  for (std::size_t k = 0; k < 3; ++k) {
+    from[k] = point[k] - lesion.centre[k];
+    square += from[k] * from[k];
+  }
+  const double scale = 1.6 * lesion.radius;
+  const double fall = 1 + square / (scale * scale);
+  const double share = lesion.mass / (fall * fall);
+  for (std::size_t k = 0; k < 3; ++k) from[k] = point[k] - from[k] * share;
+  return from;
+}
 
 Anatomy MakeAnatomy(std::uint64_t seed, int index, const std::vector<double>& z) {
   Anatomy a;
@@ -82,14 +119,9 @@ Anatomy MakeAnatomy(std::uint64_t seed, int index, const std::vector<double>& z)
   l.radius = place.Uniform(12, 20);
   l.centre = {side * place.Uniform(26, 38), place.Uniform(-38, 36), place.Uniform(4, 34)};
   for (double& s : l.squeeze) s = place.Uniform(0.85, 1.15);
-  l.agent = place.Uniform(0.25, 0.55);
-  const double out = std::sqrt(l.centre[0] * l.centre[0] + l.centre[1] * l.centre[1] + l.centre[2] * l.centre[2]);
+  l.agent = place.Uniform(0.28, 0.60);
   l.cavity = place.Uniform(7, 14);
-  const Vec3 turn = Direction(place);
-  for (std::size_t k = 0; k < 3; ++k)
-    l.cavity_centre[k] = l.centre[k] + (l.centre[k] / out + 0.4 * turn[k]) * (l.radius + 0.6 * l.cavity);
-  const Vec3 towards = Direction(place);
-  for (std::size_t k = 0; k < 3; ++k) l.nodule_centre[k] = l.centre[k] + 1.05 * l.radius * towards[k];
+  PlaceCavityAndNodule(place, a);
 
   // The only way from the class to the image.
   l.core = 0.15 + 0.70 * Logistic(1.3 * z[0]);
@@ -98,12 +130,18 @@ Anatomy MakeAnatomy(std::uint64_t seed, int index, const std::vector<double>& z)
   l.nodule = l.radius * (0.70 - 0.50 * Logistic(1.2 * z[3]));
   l.bubbles = 0.85 * Logistic(1.2 * z[4]);
   l.core_t2 = 0.09 * std::exp(1.8 * Logistic(1.2 * z[5]));
+  l.mass = 0.85 - 0.80 * Logistic(1.3 * z[6]);
+  l.infiltration = 5.3 - 5.0 * Logistic(1.3 * z[7]);
   return a;
 }
 
 Painter::Painter(const Anatomy& anatomy, const Signals& signals, double soft)
-    : a_(anatomy), s_(signals), soft_(static_cast<float>(soft)) {
-  for (std::size_t i = 0; i < 3; ++i) inverse_[i] = 1 / a_.brain[i];
+    : a_(anatomy), s_(signals), soft_(static_cast<float>(soft)) {}
+
+float Painter::Wave(std::size_t i, float x, float y, float z) const {
+  const Vec3& w = a_.wave[i];
+  return kSine(static_cast<float>(w[0]) * x + static_cast<float>(w[1]) * y + static_cast<float>(w[2]) * z +
+               static_cast<float>(a_.phase[i]));
 }
 
 float Painter::Edge(float distance) const { return std::clamp(0.5F - distance / soft_, 0.0F, 1.0F); }
@@ -112,7 +150,10 @@ bool Painter::MayHoldHead(float x, float y, float z) const {
   const auto thick = static_cast<float>(a_.skull + a_.scalp) + 6;
   const auto rx = static_cast<float>(a_.brain[0]) + thick, ry = static_cast<float>(a_.brain[1]) + thick,
              rz = static_cast<float>(a_.brain[2]) + thick;
-  if (z < 0) z = 0;  // face and neck go down from here
+  if (z < 0) {
+    if (z > -40 && y < -60 && y > -100 && std::abs(x) < 52) return true;  // the eyes stand out
+    z = 0;                                                                // face and neck go down from here
+  }
   return Square(x / rx) + Square(y / ry) + Square(z / rz) < 1;
 }
 
@@ -148,18 +189,48 @@ float Painter::At(float x, float y, float z) const {
 
 float Painter::Brain(float x, float y, float z, float d) const {
   const auto& t = s_.tissue;
-  const auto sine = [this](std::size_t i, float px, float py, float pz) {
-    const auto& w = a_.wave[i];
-    return kSine(static_cast<float>(w[0]) * px + static_cast<float>(w[1]) * py + static_cast<float>(w[2]) * pz +
-                 static_cast<float>(a_.phase[i]));
+  const float lesion = DistanceToLesion(x, y, z);
+  // The tissue here was elsewhere before the lesion grew; nearer to the surface than it was, it has lost its sulci.
+  const Vec3 before = BeforeMassEffect(a_.lesion, {x, y, z});
+  const auto bx = static_cast<float>(before[0]), by = static_cast<float>(before[1]), bz = static_cast<float>(before[2]);
+  const float depth = Ellipsoid(bx, by, bz, static_cast<float>(a_.brain[0]), static_cast<float>(a_.brain[1]),
+                                static_cast<float>(a_.brain[2]));
+  float value = Parenchyma(bx, by, bz, depth, SharesAround(x, lesion));
+  value = PaintLesion(value, x, y, z, d, lesion);
+  // Vessels last: superior sagittal and transverse sinus, held by the dura, and the arteries.
+  const float ax = std::abs(x);
+  if (d > -9 && (z > 15 || y > 40)) {
+    if (ax < 6 && z > -30) value = Mix(value, t[kBlood], Edge(std::max(ax - 3, -6 - d)));
+    if (y > 30 && z < -15 && z > -35) value = Mix(value, t[kBlood], Edge(std::max(std::abs(z + 25) - 2.5F, -5.5F - d)));
+  }
+  if (z < 5 && z > -40 && y < 15) {
+    constexpr float kFrom[3] = {4, -14, -22}, kTo[3] = {50, -16, -6}, kLow[3] = {0, -9, -60}, kHigh[3] = {0, -11, -24};
+    value = Mix(value, t[kBlood], Edge(Segment(ax, y, z, kFrom, kTo) - 1.6F));
+    value = Mix(value, t[kBlood], Edge(Segment(x, y, z, kLow, kHigh) - 1.8F));
+  }
+  return value;
+}
+
+/// Healthy brain, and what the lesion does to it without being there: oedema and infiltration follow the white matter,
+/// less the grey, and leave liquor alone.
+float Painter::Parenchyma(float x, float y, float z, float d, const Shares& shares) const {
+  const auto& t = s_.tissue;
+  const auto with = [&](Tissue tissue, float sensitive) {
+    const float wet = Mix(t[tissue], t[kOedema], sensitive * shares.oedema);
+    return Mix(wet, s_.tumour[0], sensitive * shares.infiltration);
   };
-  float value = t[kWhite];
+  const float white = with(kWhite, 1), grey = with(kGrey, 0.35F);
+  float value = white;
   if (d > -20) {
-    // Cortex: sulci reach in where the waves are high, the grey ribbon follows them.
-    const float fold = sine(0, x, y, z) + sine(1, x, y, z);
-    const float surface = d + static_cast<float>(a_.atrophy) + 8 * std::max(0.0F, fold - 0.4F);
-    value = Mix(t[kLiquor], t[kGrey], Edge(surface));
-    value = Mix(value, t[kWhite], Edge(surface + 4.5F + fold));
+    // Cortex: a ribbon of 3 mm along liquor, at the surface and in the sulci: thin sheets where two waves cancel, bent
+    // by two others.
+    const float bent = x + 1.8F * Wave(2, x, y, 0.5F * z), bend = y + 1.8F * Wave(3, x, y, 0.5F * z);
+    const float to_sheet = 2.2F * std::abs(Wave(0, bent, bend, z) + Wave(1, bent, bend, z));  // mm, by the waves' slope
+    const auto atrophy = static_cast<float>(a_.atrophy);
+    const float sulcus = std::max(to_sheet - 0.35F * atrophy, -d - 11 - 2 * Wave(3, x, y, z));
+    const float liquor = std::min(-d - atrophy, sulcus);
+    value = Mix(white, grey, Edge(liquor - 3));
+    value = Mix(value, t[kLiquor], Edge(liquor));
   }
   const float ax = std::abs(x);
   // Midline: liquor with the falx in it.
@@ -168,8 +239,8 @@ float Painter::Brain(float x, float y, float z, float d) const {
     value = Mix(value, t[kDura], Edge(ax - 0.5F));
   }
   if (ax < 40) {
-    value = Mix(value, t[kGrey], Edge(Ellipsoid(ax - 24, y + 4, z - 1, 7, 17, 10)));  // basal ganglia
-    value = Mix(value, t[kGrey], Edge(Ellipsoid(ax - 11, y - 14, z - 2, 7, 12, 8)));  // thalamus
+    value = Mix(value, grey, Edge(Ellipsoid(ax - 24, y + 4, z - 1, 7, 17, 10)));  // basal ganglia
+    value = Mix(value, grey, Edge(Ellipsoid(ax - 11, y - 14, z - 2, 7, 12, 8)));  // thalamus
     const auto v = static_cast<float>(a_.ventricles);
     const float body = Ellipsoid(ax - 9 - 0.12F * (y + 12), y - 2, z - 15 + 0.1F * y, 5.5F * v, 30 * v, 6.5F * v);
     const float atrium = Ellipsoid(ax - 22, y - 30, z - 4, 6 * v, 12 * v, 9 * v);
@@ -190,56 +261,56 @@ float Painter::Brain(float x, float y, float z, float d) const {
     value = Mix(value, t[kWhite], Edge(stem));
     value = Mix(value, t[kLiquor], Edge(Ellipsoid(x, y - 24, z + 40, 6, 4, 8)));  // fourth ventricle
   }
-  value = PaintLesion(value, x, y, z, d);
-  // Vessels last: superior sagittal and transverse sinus, middle cerebral arteries and the basilar artery.
-  if (d > -9 && (z > 15 || y > 40)) {
-    if (ax < 6 && z > -30) value = Mix(value, t[kBlood], Edge(std::max(ax - 3.5F, -7 - d)));
-    if (y > 30 && z < -15 && z > -35) value = Mix(value, t[kBlood], Edge(std::max(std::abs(z + 25) - 4, -7 - d)));
-  }
-  if (z < 5 && z > -40 && y < 15) {
-    constexpr float kFrom[3] = {4, -14, -22}, kTo[3] = {50, -16, -6}, kLow[3] = {0, -9, -60}, kHigh[3] = {0, -11, -24};
-    value = Mix(value, t[kBlood], Edge(Segment(ax, y, z, kFrom, kTo) - 1.6F));
-    value = Mix(value, t[kBlood], Edge(Segment(x, y, z, kLow, kHigh) - 1.8F));
-  }
   return value;
 }
 
-float Painter::PaintLesion(float value, float x, float y, float z, float d) const {
+float Painter::DistanceToLesion(float x, float y, float z) const {
   const Lesion& l = a_.lesion;
   const float px = x - static_cast<float>(l.centre[0]), py = y - static_cast<float>(l.centre[1]),
               pz = z - static_cast<float>(l.centre[2]);
-  const float reach = static_cast<float>(l.radius * 1.8 + l.oedema) + 30;
-  if (px * px + py * py + pz * pz > reach * reach) return value;
   const auto radius = static_cast<float>(l.radius);
-  const auto sine = [&](std::size_t i) {
-    const auto& w = a_.wave[i];
-    return kSine(static_cast<float>(w[0]) * x + static_cast<float>(w[1]) * y + static_cast<float>(w[2]) * z +
-                 static_cast<float>(a_.phase[i]));
-  };
+  const float reach = 1.8F * radius + static_cast<float>(l.oedema) + 30;
+  if (px * px + py * py + pz * pz > reach * reach) return reach;
   const float r =
       std::sqrt(Square(px * static_cast<float>(l.squeeze[0])) + Square(py * static_cast<float>(l.squeeze[1])) +
                 Square(pz * static_cast<float>(l.squeeze[2])));
-  const float wobble = 0.06F * radius * (sine(0) + sine(1));
-  const float lesion = r + wobble - radius;
+  return r + 0.06F * radius * (Wave(0, x, y, z) + Wave(1, x, y, z)) - radius;
+}
+
+Painter::Shares Painter::SharesAround(float x, float distance) const {
+  const Lesion& l = a_.lesion;
+  const auto oedema = static_cast<float>(l.oedema), infiltration = static_cast<float>(l.infiltration);
+  // Not over the midline: the falx, and few fibres.
+  const float side = std::clamp(0.5F + x * (l.centre[0] > 0 ? 0.2F : -0.2F), 0.0F, 1.0F);
+  Shares shares;
+  if (distance < oedema) shares.oedema = side * 0.85F * std::min(1.0F, 1.6F * (1 - distance / oedema));
+  if (distance < 3 * infiltration)
+    shares.infiltration = side * 0.6F * std::min(1.0F, 1 - distance / (3 * infiltration));
+  return shares;
+}
+
+float Painter::PaintLesion(float value, float x, float y, float z, float d, float lesion) const {
+  const Lesion& l = a_.lesion;
+  const auto radius = static_cast<float>(l.radius);
+  if (lesion > radius + 40) return value;  // beyond nodule and cavity
   const float nodule = std::sqrt(Square(x - static_cast<float>(l.nodule_centre[0])) +
                                  Square(y - static_cast<float>(l.nodule_centre[1])) +
                                  Square(z - static_cast<float>(l.nodule_centre[2]))) -
                        static_cast<float>(l.nodule);
-  const float within = Edge(d + 3);  // neither oedema nor tumour leaves the brain
-  // Oedema thins out over its width.
-  const float fade = std::clamp(1 - lesion / static_cast<float>(l.oedema), 0.0F, 1.0F);
-  value = Mix(value, s_.tissue[kOedema], within * std::min(1.0F, 1.6F * fade) * 0.85F);
+  const float within = Edge(d + 3);  // no part of the tumour leaves the brain
   const auto by_agent = [](const std::array<float, kAgentSteps>& table, float agent) {
     const float at = std::clamp(agent / static_cast<float>(kAgentStep), 0.0F, kAgentSteps - 1.001F);
     const auto i = static_cast<std::size_t>(at);
     return table[i] + (at - static_cast<float>(i)) * (table[i + 1] - table[i]);
   };
   const auto agent = static_cast<float>(l.agent);
-  if (std::min(lesion, nodule) < soft_) {
-    const float bubble = 1 - static_cast<float>(l.bubbles) * Square(sine(2) * sine(3));
+  const float margin = soft_ + static_cast<float>(l.infiltration);  // an infiltrating tumour has no edge
+  if (std::min(lesion, nodule) < margin) {
+    const float bubble = 1 - static_cast<float>(l.bubbles) * Square(Wave(2, x, y, z) * Wave(3, x, y, z));
     const float shell = by_agent(s_.tumour, agent * bubble);
-    value = Mix(value, shell, within * Edge(lesion));
-    const float core = r + 1.5F * wobble - static_cast<float>(l.core) * radius;
+    value = Mix(value, shell, within * std::clamp(0.5F - lesion / margin, 0.0F, 1.0F));
+    const float wobble = 0.03F * radius * (Wave(0, x, y, z) + Wave(1, x, y, z));
+    const float core = lesion + wobble + (1 - static_cast<float>(l.core)) * radius;
     value = Mix(value, by_agent(s_.core, agent * static_cast<float>(l.core_filling)), within * Edge(core / 1.5F));
     value = Mix(value, by_agent(s_.tumour, agent), within * Edge(nodule));
   }

@@ -1,36 +1,12 @@
 #pragma once
 #include "inference/volumes/phantom_random.h"
+#include "inference/volumes/phantom_tissues.h"
 #include "inference/volumes/sampling.h"
 
 #include <array>
 #include <vector>
 
 namespace glionode::volumes {
-
-/// Tissues with one signal each in a series; lesion tissue has a continuous enhancement on top.
-enum Tissue {
-  kAir,
-  kFat,
-  kBone,
-  kLiquor,
-  kGrey,
-  kWhite,
-  kMuscle,
-  kBlood,
-  kDura,
-  kPlexus,
-  kMucosa,
-  kOedema,
-  kTumour,
-  kCore,
-  kTissues
-};
-
-/// Longest and transverse relaxation times (s, at 1.5 T) and proton density; `agent` is the concentration of contrast
-/// agent after injection (mmol/l). Rounded textbook values.
-struct TissueProperties {
-  double t1, t2, density, agent;
-};
 
 /// Lesion as the latent features shape it. Every map is smooth and strictly monotone in one feature; higher is more
 /// like necrosis. Sizes in mm.
@@ -44,6 +20,8 @@ struct Lesion {
   double nodule = 0;        ///< radius of a solid nodule at the margin, from z[3] (falls)
   double bubbles = 0;       ///< depth of the "soap-bubble" modulation of the shell, from z[4]
   double core_t2 = 0;       ///< s, from z[5]: cellular to liquid
+  double mass = 0;          ///< mass effect, from z[6] (falls): strength of the displacement around it
+  double infiltration = 0;  ///< width of the margin without an edge, from z[7] (falls)
   Vec3 nodule_centre{};
   double agent = 0;      ///< concentration in the shell, mmol/l, independent of the class
   Vec3 cavity_centre{};  ///< resection cavity, independent of the class
@@ -62,9 +40,14 @@ struct Anatomy {
   Lesion lesion;
 };
 
-constexpr int kLatentFeatures = 6;
+constexpr int kLatentFeatures = 8;
 
 Anatomy MakeAnatomy(std::uint64_t seed, int index, const std::vector<double>& z);
+
+/// Where the tissue that is at `point` (head space, mm) was before the lesion pushed it away: nearer to the lesion's
+/// middle, p - (p - c) k / (1 + r^2/s^2)^2 with k = mass and s = 1.6 radii. One to one for k < 1; at most 0.52 k radii
+/// are pushed, at 0.92 radii from the middle.
+Vec3 BeforeMassEffect(const Lesion& lesion, const Vec3& point);
 
 /// Signal of a point: tissues painted one over the other with edges `soft` mm wide.
 class Painter {
@@ -83,13 +66,19 @@ class Painter {
   bool MayHoldHead(float x, float y, float z) const;
 
  private:
+  struct Shares {
+    float oedema = 0, infiltration = 0;
+  };
   float Brain(float x, float y, float z, float depth) const;
-  float PaintLesion(float value, float x, float y, float z, float depth) const;
+  float Parenchyma(float x, float y, float z, float depth, const Shares& shares) const;
+  float DistanceToLesion(float x, float y, float z) const;  ///< mm, negative inside; far outside only "far"
+  Shares SharesAround(float x, float distance) const;
+  float PaintLesion(float value, float x, float y, float z, float depth, float lesion) const;
+  float Wave(std::size_t i, float x, float y, float z) const;  ///< -1 .. 1
   float Edge(float distance) const;  ///< share of tissue at a signed distance (inside negative)
   Anatomy a_;
   Signals s_;
   float soft_;
-  Vec3 inverse_{};
 };
 
 }  // namespace glionode::volumes

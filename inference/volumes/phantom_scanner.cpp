@@ -9,32 +9,10 @@ namespace {
 
 constexpr double kDegree = 3.14159265358979323846 / 180;
 
-// Order of the enumeration Tissue. Fat's T2 is the long apparent one of echo trains; flowing blood is given a low
-// density (flow void) that the agent overcomes.
-constexpr TissueProperties kProperties[kTissues] = {
-    {1, 0.001, 0, 0},            // air
-    {0.28, 0.110, 0.75, 0},      // fat
-    {0.5, 0.001, 0.05, 0},       // bone
-    {4.0, 1.5, 1.0, 0},          // liquor
-    {1.05, 0.095, 0.82, 0.01},   // grey matter
-    {0.66, 0.078, 0.72, 0.005},  // white matter
-    {0.9, 0.045, 0.78, 0.04},    // muscle
-    {1.3, 0.09, 0.35, 3.0},      // blood
-    {1.0, 0.06, 0.60, 0.5},      // dura
-    {1.4, 0.15, 0.90, 0.7},      // choroid plexus
-    {1.1, 0.12, 0.85, 0.9},      // mucosa
-    {1.25, 0.150, 0.86, 0},      // oedema
-    {1.35, 0.115, 0.86, 0},      // tumour: its agent comes from the lesion
-    {1.60, 0.150, 0.90, 0},      // core: T2 from the lesion
-};
-// Apparent diffusion coefficients (1e-3 mm2/s), same order. Two numbers are none: fat is suppressed in echo-planar
-// imaging, and the gradients dephase flowing blood.
-constexpr double kDiffusion[kTissues] = {0, 4.0, 0, 3.0, 0.85, 0.75, 1.5, 5.0, 1.0, 1.8, 1.6, 1.4, 1.1, 1.8};
-constexpr double kRelaxivity1 = 4.5, kRelaxivity2 = 5.5;  ///< l/(mmol s), Gd-DTPA at 1.5 T
-
 /// Spin echo (after an inversion, its magnitude), or spoiled gradient echo for 3D.
 double Signal(const Protocol& p, double t1, double t2, double density, double agent) {
-  const double r1 = 1 / t1 + kRelaxivity1 * agent, r2 = 1 / t2 + kRelaxivity2 * agent;
+  const Relaxivity relaxivity = RelaxivityOf(p.field);
+  const double r1 = 1 / t1 + relaxivity.r1 * agent, r2 = 1 / t2 + relaxivity.r2 * agent;
   const double e1 = std::exp(-p.tr / 1000 * r1), decay = std::exp(-p.te / 1000 * r2);
   if (p.inversion > 0) return density * std::abs(1 - 2 * std::exp(-p.inversion / 1000 * r1) + e1) * decay;
   if (!p.is_3d || p.role == Role::kT2) return density * (1 - e1) * decay;
@@ -44,17 +22,19 @@ double Signal(const Protocol& p, double t1, double t2, double density, double ag
 
 Painter::Signals MakeSignals(const Protocol& p, const Lesion& lesion) {
   const bool injected = p.role == Role::kT1ce;
-  const auto signal = [&p](std::size_t tissue, double t2, double agent) {
-    const auto& t = kProperties[tissue];
-    const double kept = std::exp(-p.b_value * kDiffusion[tissue] / 1000);  // exactly 1 without gradients
-    return static_cast<float>(Signal(p, t.t1, t2, t.density, agent) * kept);
+  const auto signal = [&p](Tissue tissue, double t2, double agent) {
+    const TissueProperties t = PropertiesOf(tissue, p.field);
+    const double kept = std::exp(-p.b_value * t.diffusion / 1000);  // exactly 1 without gradients
+    return static_cast<float>(Signal(p, t.t1, t2 > 0 ? t2 : t.t2, t.density, agent) * kept);
   };
   Painter::Signals s;
-  for (std::size_t i = 0; i < kTissues; ++i)
-    s.tissue[i] = signal(i, kProperties[i].t2, injected ? kProperties[i].agent : 0);
+  for (std::size_t i = 0; i < kTissues; ++i) {
+    const auto tissue = static_cast<Tissue>(i);
+    s.tissue[i] = signal(tissue, 0, injected ? PropertiesOf(tissue, p.field).agent : 0);
+  }
   for (std::size_t i = 0; i < Painter::kAgentSteps; ++i) {
     const double agent = injected ? static_cast<double>(i) * Painter::kAgentStep : 0;
-    s.tumour[i] = signal(kTumour, kProperties[kTumour].t2, agent);
+    s.tumour[i] = signal(kTumour, 0, agent);
     s.core[i] = signal(kCore, lesion.core_t2, agent);
   }
   return s;
@@ -115,12 +95,14 @@ std::map<Role, Protocol> MakeProtocols(std::uint64_t seed, int index) {
   const double slice = scanner.Uniform() < 0.5 ? 5.0 : 5.5;
   const double gap = scanner.Choice(3) * 0.25;
   const int matrices[] = {192, 208, 224, 256};
-  const double noise = scanner.Uniform(0.02, 0.05);
+  // Twice the field gives more signal than the shorter read-out of its scanners loses.
+  const double noise = scanner.Uniform(0.02, 0.05) * (field > 2 ? 0.7 : 1.0);
   std::map<Role, Protocol> protocols;
   int number = 2;
   for (Role role : {Role::kT2, Role::kT1, Role::kT1ce}) {
     Protocol p;
     p.role = role;
+    p.field = field;
     const bool injected = role == Role::kT1ce;
     p.is_3d = has_3d && role != Role::kT2;
     const int matrix = matrices[scanner.Choice(4)];
@@ -139,7 +121,8 @@ std::map<Role, Protocol> MakeProtocols(std::uint64_t seed, int index) {
     } else if (p.is_3d) {
       p.tr = scanner.Uniform(9, 14), p.te = scanner.Uniform(3, 5), p.flip = std::round(scanner.Uniform(18, 26));
     } else {
-      p.tr = std::round(scanner.Uniform(450, 620)), p.te = std::round(scanner.Uniform(8, 14));
+      p.tr = std::round(scanner.Uniform(450, 620) * (field > 2 ? 1.15 : 1.0)),
+      p.te = std::round(scanner.Uniform(8, 14));
     }
     p.noise = noise * scanner.Uniform(0.85, 1.15);
     p.brightness = scanner.Uniform(250, 600) * (role == Role::kT2 ? 0.5 : 1.0);

@@ -12,6 +12,7 @@ namespace glionode::volumes {
 /// How one series is taken. All of it is independent of the class.
 struct Protocol {
   Role role = Role::kNone;
+  double field = 1.5;  ///< tesla; decides about relaxation times, relaxivity, noise and the coil's field
   bool is_3d = false;
   double tr = 0, te = 0, flip = 90;  ///< ms, ms, degrees
   double inversion = 0;              ///< ms before excitation; 0: none
@@ -29,8 +30,8 @@ struct Protocol {
 };
 
 /// Inversion time (ms) that leaves no signal of liquor at a TR of 9000 ms: T1 ln(2 / (1 + exp(-TR / T1))) with its T1
-/// of 4 s. At an infinite TR it would be 2773.
-constexpr double kLiquorNull = 2372;
+/// of 4.3 s. At an infinite TR it would be 2981.
+constexpr double kLiquorNull = 2480;
 
 /// The examination of one phantom: T1, T2, T1ce on one scanner, with a little motion between them.
 std::map<Role, Protocol> MakeProtocols(std::uint64_t seed, int index);

@@ -17,11 +17,11 @@ void ShiftAnatomy(const std::string& shift, Anatomy& anatomy) {
     lesion.radius += 8;
     lesion.centre[0] = (lesion.centre[0] > 0 ? 1 : -1) * (anatomy.brain[0] - lesion.radius - 4);
     lesion.core = 0.01, lesion.core_filling = 1, lesion.bubbles = 0, lesion.nodule = 0.1;
-    lesion.oedema = 0.5, lesion.cavity = 0, lesion.agent = 0.75;
+    lesion.oedema = 0.5, lesion.cavity = 0, lesion.agent = 0.75, lesion.infiltration = 0;
   } else if (shift == "cyst") {
     lesion.radius += 6;
     lesion.core = 0.93, lesion.core_filling = 0, lesion.bubbles = 0, lesion.nodule = 0.1;
-    lesion.oedema = 0.5, lesion.cavity = 0, lesion.core_t2 = 1.2;
+    lesion.oedema = 0.5, lesion.cavity = 0, lesion.core_t2 = 1.2, lesion.infiltration = 0;
   }
 }
 

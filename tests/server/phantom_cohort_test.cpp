@@ -174,7 +174,7 @@ TEST_F(PhantomCohortFolder, HasTheSameBytesForAnyNumberOfThreads) {
   EXPECT_TRUE(one == Content(root_ / "two"));
   EXPECT_THAT(one.at("cohort.csv"), AllOf(HasSubstr("slice_thickness,split\nstudy-0001,PHANTOM-S48-00000,"),
                                           HasSubstr(",test\nstudy-0002,"), HasSubstr(",necrosis,")));
-  EXPECT_THAT(one.at("truth.csv"), HasSubstr(",lesion_radius,z1,z2,z3,z4,z5,z6\nstudy-0001,"));
+  EXPECT_THAT(one.at("truth.csv"), HasSubstr(",lesion_radius,z1,z2,z3,z4,z5,z6,z7,z8\nstudy-0001,"));
   const std::vector<int> labels = DrawLabels(cohort);
   EXPECT_EQ(dicom::ReadHeader(root_ / "one/study-0001/t1/001.dcm").study_uid,
             dicom::NamedUid(StudyName(cohort, 0, labels[0] == 1 ? "necrosis" : "recurrence")));

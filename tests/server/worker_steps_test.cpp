@@ -1,11 +1,14 @@
 // The worker's side, in this process, with the bundle of the checkout.
 #include "server/worker_steps.h"
 
+#include "config/error.h"
 #include "inference/networks/bundle.h"
+#include "server/bundle_mapping.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 
@@ -55,6 +58,27 @@ TEST(WorkerSteps, OnlyTheBundleThatHasProvenItselfEvaluates) {
   EXPECT_THAT(refused.error, HasSubstr("was replaced by a bundle that has not proven itself"));
   request.bundle = (kBundle / "none").string();  // half copied, or gone
   EXPECT_TRUE(DoWorkerStep(request).bundle_unproven);
+}
+
+TEST(WorkerSteps, ABundleOfAnotherPreprocessingIsRefusedBeforeAStudyComes) {
+  auto files = networks::ReadBundleFiles(kBundle);
+  files.info.preprocessing_version = volumes::kPreprocessingVersion - 1;
+  EXPECT_THAT([&] { PreprocessingOf(files.info); },
+              testing::ThrowsMessage<Error>(HasSubstr("preprocessing.version: the network learned from images of")));
+  files.info.preprocessing_version = 0;  // made before it was written down
+  EXPECT_NO_THROW(PreprocessingOf(files.info));
+  std::string name = ::testing::TempDir() + "glionode-bundle-XXXXXX";
+  const std::filesystem::path folder = mkdtemp(name.data());
+  std::filesystem::copy(kBundle, folder / "old");
+  files.info.preprocessing_version = volumes::kPreprocessingVersion - 1;
+  networks::WriteBundle(folder / "old", files.info);
+  WorkerRequest request = Asking(WorkerStep::kSelfTest);
+  request.bundle = (folder / "old").string();
+  const WorkerAnswer answer = DoWorkerStep(request);
+  std::filesystem::remove_all(folder);
+  EXPECT_FALSE(answer.ok);
+  EXPECT_FALSE(answer.bundle.has_value());
+  EXPECT_THAT(answer.error, HasSubstr("it must be trained anew"));
 }
 
 }  // namespace

@@ -63,6 +63,21 @@ TEST(Bundle, TheReferencesLogitIsKeptAndMayBeAbsent) {
   EXPECT_EQ(ParseBundleJson(EncodeBundleJson(info), "b").reference_logit, -17.125);
 }
 
+TEST(Bundle, TheVersionOfThePreprocessingIsKeptAndMayBeAbsent) {
+  BundleInfo info = Filled();
+  EXPECT_EQ(ParseBundleJson(EncodeBundleJson(info), "b").preprocessing_version, 0);
+  info.preprocessing_version = 3;
+  const std::string text = EncodeBundleJson(info);
+  EXPECT_EQ(ParseBundleJson(text, "b").preprocessing_version, 3);
+  for (const char* bad : {"0", "-1", "2.5", "\"3\"", "null"}) {
+    auto json = json::parse(text);
+    json["preprocessing"]["version"] = json::parse(bad);
+    EXPECT_THAT([&] { ParseBundleJson(json.dump(), "b"); },
+                testing::ThrowsMessage<Error>(HasSubstr("b: preprocessing.version")))
+        << bad;
+  }
+}
+
 TEST(Bundle, ChannelsAreNamedInTheirOrder) {
   EXPECT_EQ(SequenceWords({Role::kT1, Role::kT2, Role::kT1ce}), "t1,t2,t1ce");
   EXPECT_EQ(SequenceWords({Role::kT1ce}), "t1ce");

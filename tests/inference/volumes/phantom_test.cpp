@@ -117,6 +117,8 @@ TEST(Phantom, EveryLatentFeatureShapesTheLesionMonotonely) {
     EXPECT_GT(at(3, v).nodule, at(3, v + 0.5).nodule);
     EXPECT_LT(at(4, v).bubbles, at(4, v + 0.5).bubbles);
     EXPECT_LT(at(5, v).core_t2, at(5, v + 0.5).core_t2);
+    EXPECT_GT(at(6, v).mass, at(6, v + 0.5).mass);
+    EXPECT_GT(at(7, v).infiltration, at(7, v + 0.5).infiltration);
   }
 }
 
@@ -146,7 +148,7 @@ TEST(Phantom, ALargerEmptierCoreIsDarkerAfterContrast) {
   const auto protocols = MakeProtocols(3, 1);
   double before = 1e9;
   for (double v : {-2.0, 0.0, 2.0}) {
-    const auto anatomy = MakeAnatomy(3, 1, {v, v, 0, 0, 0, 0});
+    const auto anatomy = MakeAnatomy(3, 1, {v, v, 0, 0, 0, 0, 0, 0});
     const auto& protocol = protocols.at(Role::kT1ce);
     const double core = MeanAround(Render(anatomy, protocol, 3, 1), LesionCentre(anatomy, protocol), 5);
     EXPECT_LT(core, before);
@@ -169,16 +171,139 @@ float SignalAt(const Anatomy& anatomy, Protocol protocol, const Vec3& point) {
 }
 
 struct TissueSignals {
-  float liquor, grey, white;
+  float liquor, grey, white, vein, lesion;
 };
 
-/// In a ventricle, the basal ganglia and the deep white matter of the side without the lesion, which is made small.
+/// In a ventricle, the basal ganglia and the deep white matter of the side without the lesion, which is made small; in
+/// the superior sagittal sinus; and in the small lesion.
 TissueSignals SignalsOf(Anatomy anatomy, const Protocol& protocol) {
   Lesion& lesion = anatomy.lesion;
+  const Vec3 top{0, 0, anatomy.brain[2] - 4};
   lesion.radius = lesion.oedema = lesion.nodule = lesion.cavity = 1;
+  lesion.infiltration = 0;
   const double side = lesion.centre[0] > 0 ? -1 : 1;
-  return {SignalAt(anatomy, protocol, {side * 10.7, 2, 14.8}), SignalAt(anatomy, protocol, {side * 24, -4, 1}),
-          SignalAt(anatomy, protocol, {side * 24, -2, 28})};
+  TissueSignals signals{SignalAt(anatomy, protocol, {side * 10.7, 2, 14.8}),
+                        SignalAt(anatomy, protocol, {side * 24, -4, 1}),
+                        SignalAt(anatomy, protocol, {side * 24, -2, 28}), SignalAt(anatomy, protocol, top), 0};
+  lesion.radius = 10;
+  lesion.core = 0.01;
+  signals.lesion = SignalAt(anatomy, protocol, {lesion.centre[0] + 4, lesion.centre[1], lesion.centre[2]});
+  return signals;
+}
+
+TEST(Phantom, TheFieldDecidesAboutTheContrastNotOnlyAboutTheHeader) {
+  const auto anatomy = MakeAnatomy(3, 1, std::vector<double>(kLatentFeatures, 0.0));
+  Protocol t1 = MakeProtocols(3, 1).at(Role::kT1);
+  ASSERT_FALSE(t1.is_3d);
+  t1.field = 1.5;
+  const auto low = SignalsOf(anatomy, t1);
+  t1.field = 3;
+  const auto high = SignalsOf(anatomy, t1);
+  // White matter is 1000 in both. At the same TR, longer T1 leaves less of liquor's neighbours, grey matter loses more.
+  EXPECT_LT(high.grey, low.grey);
+  for (const Tissue tissue : {kGrey, kWhite, kMuscle, kBlood, kOedema, kTumour, kCore})
+    EXPECT_GT(PropertiesOf(tissue, 3).t1, 1.1 * PropertiesOf(tissue, 1.5).t1) << tissue;
+  EXPECT_EQ(PropertiesOf(kLiquor, 3).t1, PropertiesOf(kLiquor, 1.5).t1);
+  double noise[2] = {0, 0};
+  int count[2] = {0, 0};
+  for (int i = 0; i < 200; ++i) {
+    const Protocol p = MakeProtocols(3, i).at(Role::kT1);
+    EXPECT_EQ(p.attributes.at("MagneticFieldStrength"), p.field > 2 ? "3.0" : "1.5");
+    noise[p.field > 2] += p.noise, ++count[p.field > 2];
+  }
+  EXPECT_LT(noise[1] / count[1], 0.85 * noise[0] / count[0]);
+}
+
+TEST(Phantom, MassEffectPushesTheMidlineAndNothingFolds) {
+  for (int i = 0; i < 20; ++i) {
+    std::vector<double> z(kLatentFeatures, 0.0);
+    z[6] = -3;  // as strong as it gets
+    const Lesion lesion = MakeAnatomy(3, i, z).lesion;
+    const double side = lesion.centre[0] > 0 ? 1 : -1;
+    const auto moved = [&](const Lesion& by, const Vec3& point) { return BeforeMassEffect(by, point)[0] - point[0]; };
+    // What is at the midline now came from the lesion's side.
+    const Vec3 midline{0, lesion.centre[1], lesion.centre[2]};
+    EXPECT_GT(side * moved(lesion, midline), 1) << i;
+    EXPECT_LT(side * moved(lesion, midline), 8) << i;
+    z[6] = 3;
+    EXPECT_LT(side * moved(MakeAnatomy(3, i, z).lesion, midline), 1) << i;
+    // Along a ray the order of the tissue stays.
+    double before = -1;
+    for (double r = 0; r < 120; r += 0.5) {
+      const double from = BeforeMassEffect(lesion, {lesion.centre[0] + r, lesion.centre[1], lesion.centre[2]})[0];
+      EXPECT_GT(from - lesion.centre[0], before) << i << " at " << r;
+      before = from - lesion.centre[0];
+    }
+    EXPECT_NEAR(moved(lesion, {-side * 60, lesion.centre[1], lesion.centre[2]}), 0, 1.5) << i;
+  }
+}
+
+TEST(Phantom, MassEffectMovesWhatTheImagesShow) {
+  // T2 of the ventricle beside the lesion: where its middle was, it is no longer.
+  std::vector<double> z(kLatentFeatures, 0.0);
+  Anatomy anatomy = MakeAnatomy(3, 1, z);
+  Lesion& lesion = anatomy.lesion;
+  lesion.centre = {30, 2, 15}, lesion.radius = 14, lesion.oedema = 4, lesion.cavity_centre = {60, 2, 15};
+  lesion.nodule_centre = {44, 2, 15}, lesion.nodule = 2, lesion.infiltration = 0, lesion.cavity = 1;
+  Protocol t2 = MakeProtocols(3, 1).at(Role::kT2);
+  const auto first_liquor = [&](double mass) {  // from the lesion towards the middle
+    lesion.mass = mass;
+    for (double x = 15; x > -20; x -= 0.25)
+      if (SignalAt(anatomy, t2, {x, 2, 14.8}) > 2500) return x;
+    return -99.0;
+  };
+  const double still = first_liquor(0), pushed = first_liquor(0.8);
+  EXPECT_GT(still, 8);
+  EXPECT_LT(pushed, still - 2);
+  EXPECT_GT(pushed, -20);
+}
+
+TEST(Phantom, InfiltrationBlursTheMarginAndSpreadsBeyondIt) {
+  std::vector<double> z(kLatentFeatures, 0.0);
+  Anatomy anatomy = MakeAnatomy(3, 1, z);
+  Lesion& lesion = anatomy.lesion;
+  lesion.centre = {30, 2, 25}, lesion.radius = 12, lesion.oedema = 0.5, lesion.cavity_centre = {60, 2, 15};
+  lesion.squeeze = {1, 1, 1}, lesion.mass = 0, lesion.cavity = 1, lesion.core = 0.1;
+  lesion.nodule_centre = lesion.centre, lesion.nodule = 1;
+  const auto protocols = MakeProtocols(3, 1);
+  const auto beyond = [&](Role role, double infiltration, double distance) {
+    lesion.infiltration = infiltration;
+    return SignalAt(anatomy, protocols.at(role), {30 - 12 - distance, 2, 25});
+  };
+  EXPECT_NEAR(beyond(Role::kT2, 0.3, 5), 1000, 20);  // white matter
+  EXPECT_GT(beyond(Role::kT2, 5.3, 5), 1100);        // tumour cells in it, without contrast agent
+  EXPECT_LT(beyond(Role::kT1ce, 5.3, 5), 1000);
+}
+
+TEST(Phantom, OedemaSparesLiquorCortexAndTheOtherHemisphere) {
+  std::vector<double> z(kLatentFeatures, 0.0);
+  Anatomy anatomy = MakeAnatomy(3, 1, z);
+  Lesion& lesion = anatomy.lesion;
+  lesion.centre = {26, 2, 25}, lesion.radius = 12, lesion.squeeze = {1, 1, 1}, lesion.mass = 0, lesion.infiltration = 0;
+  lesion.cavity_centre = {60, 2, 15}, lesion.cavity = 1, lesion.nodule_centre = lesion.centre, lesion.nodule = 1;
+  const auto protocols = MakeProtocols(3, 1);
+  const auto with = [&](double oedema, Role role, const Vec3& point) {
+    lesion.oedema = oedema;
+    return SignalAt(anatomy, protocols.at(role), point);
+  };
+  for (const Role role : {Role::kT1, Role::kT2}) {
+    const Vec3 ventricle{10.7, 2, 14.8}, opposite{-20, 2, 32}, white{26, 24, 30};
+    EXPECT_EQ(with(0.5, role, ventricle), with(28, role, ventricle));
+    EXPECT_EQ(with(0.5, role, opposite), with(28, role, opposite));
+    EXPECT_GT(std::abs(with(0.5, role, white) - with(28, role, white)), 50);
+  }
+}
+
+TEST(Phantom, CavitiesLieInTheBrainOnTheLesionsSide) {
+  for (int i = 0; i < 500; ++i) {
+    const auto anatomy = MakeAnatomy(11, i, std::vector<double>(kLatentFeatures, 0.0));
+    const Lesion& lesion = anatomy.lesion;
+    double square = 0;
+    for (std::size_t k = 0; k < 3; ++k)
+      square += std::pow(lesion.cavity_centre[k] / (anatomy.brain[k] - 0.3 * lesion.cavity), 2);
+    EXPECT_LT(square, 1) << i;
+    EXPECT_GT(lesion.cavity_centre[0] * lesion.centre[0], 0) << i;
+  }
 }
 
 Protocol Distractor(const std::map<Role, Protocol>& protocols, const std::string& name) {
@@ -197,6 +322,13 @@ TEST(Phantom, TissuesAreAsBrightAsTheSequenceMakesThem) {
     EXPECT_GT(t1.grey, 1.5F * t1.liquor) << i;
     EXPECT_GT(t2.liquor, 1.5F * t2.grey) << i;
     EXPECT_GT(t2.grey, 1.05F * t2.white) << i;
+    const auto t1ce = SignalsOf(anatomy, protocols.at(Role::kT1ce));
+    EXPECT_LT(t1.lesion, t1.white) << i;
+    EXPECT_GT(t1ce.lesion, 1.1F * t1ce.white) << i;  // with contrast agent
+    EXPECT_GT(t2.lesion, 1.1F * t2.white) << i;
+    EXPECT_LT(t1.vein, 0.8F * t1.white) << i;  // flow void
+    EXPECT_LT(t2.vein, 0.8F * t2.white) << i;
+    EXPECT_GT(t1ce.vein, 1.1F * t1ce.white) << i;
     const auto flair = SignalsOf(anatomy, Distractor(protocols, "flair"));
     EXPECT_LT(flair.liquor, 0.05F * flair.white) << i;
     EXPECT_GT(flair.grey, flair.white) << i;
@@ -211,8 +343,8 @@ TEST(Phantom, BothFlairsHaveTheInversionTimeThatTheirTrAsksFor) {
   const Protocol distractor = Distractor(protocols, "flair");
   ShiftProtocols("flair", protocols);
   for (const Protocol& flair : {distractor, protocols.at(Role::kT2)})
-    EXPECT_NEAR(flair.inversion, 4000 * std::log(2 / (1 + std::exp(-flair.tr / 4000))), 1);
-  EXPECT_EQ(distractor.attributes.at("InversionTime"), "2372.0");
+    EXPECT_NEAR(flair.inversion, 1000 * kLiquorT1 * std::log(2 / (1 + std::exp(-flair.tr / 1000 / kLiquorT1))), 1);
+  EXPECT_EQ(distractor.attributes.at("InversionTime"), "2480.0");
 }
 
 TEST(Phantom, OnlyTheDiffusionSeriesIsDiffusionWeighted) {
