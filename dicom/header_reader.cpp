@@ -188,8 +188,12 @@ bool IsDeflated(const std::filesystem::path& file, const OFFilename& name) {
   object.read(stream, EXS_Unknown, EGL_noChange, 4096);
   object.transferEnd();
   if (!stream.Fault().empty()) Fail(file, stream.Fault());
+  // A UID has at most 64 characters: a length of gigabytes would be asked of memory before the file's end is seen.
+  DcmElement* element = nullptr;
   OFString syntax;
-  object.getMetaInfo()->findAndGetOFString(DCM_TransferSyntaxUID, syntax);
+  if (object.getMetaInfo()->findAndGetElement(DCM_TransferSyntaxUID, element).bad() || element == nullptr ||
+      element->getLengthField() > 64 || element->getOFString(syntax, 0).bad())
+    return false;
   return DcmXfer(syntax.c_str()).getStreamCompression() != ESC_none;
 }
 
