@@ -36,6 +36,18 @@ std::filesystem::path WriteFile(const TempFolder& folder, const std::string& syn
   return file;
 }
 
+/// The most memory that this process has ever reserved, bytes: also what it never touched.
+std::size_t MostReserved() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;)
+    if (word == "VmPeak:") {
+      std::size_t kib = 0;
+      status >> kib;
+      return kib * 1024;
+    }
+  return 0;
+}
+
 std::string Nested(int levels) {
   std::string begin, end;
   const std::string sequence = Little(0x19, 2) + Little(0x1010, 2) + "SQ" + std::string(2, '\0') + "\xff\xff\xff\xff";
@@ -126,6 +138,20 @@ TEST(HeaderBounds, AHeaderThatInflatesWithoutEndIsRefused) {
   TempFolder folder;
   const std::string why = Refusal(WriteDeflated(folder, 100 << 20, 8, 8));
   EXPECT_NE(why.find("inflates to more than 64 MiB"), std::string::npos) << why;
+}
+
+TEST(HeaderBounds, TheLengthOfATransferSyntaxIsNotAskedOfMemory) {
+  TempFolder folder;
+  const auto file = folder.Path() / "made.dcm";
+  // A VR that is none has a length of four bytes: 3 GiB.
+  const std::string meta = Element(2, 2, "UI", UID_MRImageStorage) + Little(2, 2) + Little(0x10, 2) + "UH" +
+                           std::string(2, '\0') + Little(std::size_t{3} << 30, 4) + "1.2";
+  std::ofstream(file, std::ios::binary) << std::string(128, '\0') << "DICM"
+                                        << Element(2, 0, "UL", Little(meta.size(), 4)) << meta << kUids << kMoreUids;
+  const std::size_t before = MostReserved();
+  ASSERT_GT(before, 0u);
+  EXPECT_THROW(ReadHeader(file), Error);
+  EXPECT_LT(MostReserved() - before, std::size_t{1} << 30);
 }
 
 }  // namespace
