@@ -128,7 +128,8 @@ Pipeline::Work Pipeline::DoWork(WorkerRequest request) {
   WorkerRun run = parts_.run_worker(request, limit);
   if (!MayBeTheGpu(request, run, jobs_on)) return {std::move(run), false};
   // Promise 9: a GPU that fails costs no attempt; the job runs again on the CPU, said and counted.
-  LogWarning("pipeline", "the GPU failed (" + (run.end == WorkerEnd::kAnswered ? run.answer.error : run.text) +
+  LogWarning("pipeline", "the worker failed, on the GPU if there is one (" +
+                             (run.end == WorkerEnd::kAnswered ? run.answer.error : run.text) +
                              "); running again on the CPU");
   {
     const std::lock_guard lock(mutex_);
@@ -149,7 +150,8 @@ void Pipeline::SelfTest() {
     state.bundle = run.answer.bundle;
     state.device = run.answer.device;
     state.text = state.bundle->name + " " + state.bundle->version + " on " + state.device;
-    if (left_gpu) state.text += "; the GPU failed the test, no study is evaluated on it until it passes one";
+    if (left_gpu)
+      state.text += "; the test failed on the GPU, if there is one: no study is evaluated on it until it passes one";
     tests_again_at_.reset();
     LogInfo("pipeline", "the bundle has proven itself: " + state.text);
   } else {

@@ -5,6 +5,19 @@
 #include "server/study_inputs.h"
 
 namespace glionode::server {
+namespace {
+
+/// Whether the study's newest result says that it comes from another bundle than this. A bundle that was replaced while
+/// a job waited answers it under the key that was made with the bundle before.
+bool AnotherBundleAnswered(const storage::Jobs& jobs, const std::string& study_uid, const std::string& sha256) {
+  const auto newest = jobs.NewestResult(study_uid);
+  if (!newest) return false;
+  const auto result = nlohmann::json::parse(newest->result_json, nullptr, false);
+  const nlohmann::json::json_pointer field("/bundle/sha256");
+  return result.contains(field) && result.at(field) != sha256;
+}
+
+}  // namespace
 
 RerunAnswer RerunStudy(const RerunParts& parts, const std::string& study_uid) {
   const auto study = parts.index.Find(study_uid);
@@ -21,7 +34,8 @@ RerunAnswer RerunStudy(const RerunParts& parts, const std::string& study_uid) {
   if (!newest) return {false, "the index holds no evaluation of this study to repeat"};
 
   const StudyInputs inputs = InputsFromJson(nlohmann::json::parse(newest->inputs_json));
-  if (InputKey(inputs.selection_key, parts.bundle->sha256, parts.software, newest->revision) == newest->input_key)
+  if (InputKey(inputs.selection_key, parts.bundle->sha256, parts.software, newest->revision) == newest->input_key &&
+      !AnotherBundleAnswered(parts.jobs, study_uid, parts.bundle->sha256))
     return {false, "images, bundle and software are those of revision " + std::to_string(newest->revision) +
                        ": the result would be the same, nothing was started"};
   storage::JobRecord job;

@@ -209,12 +209,12 @@ class RerunTest : public NodeTest {
     if (!bundle_sha256.empty()) bundle.sha256 = bundle_sha256;
     return RerunStudy({*index_, *jobs_, clock_, "test", bundle}, StudyUid());
   }
-  void Finish() {
+  void Finish(const std::string& result_json = "{}") {
     const auto job = jobs_->Claim("me", clock_.Wall(), clock_.Wall() + 1000);
     ASSERT_TRUE(job);
     storage::ResultRecord result;
     result.decision = "necrosis";
-    result.result_json = "{}";
+    result.result_json = result_json;
     jobs_->Finish(job->id, result, {}, clock_.Wall());
   }
 };
@@ -238,6 +238,16 @@ TEST_F(RerunTest, OnlyWithSomethingNewAndSaysSoOtherwise) {
   EXPECT_EQ(index_->Find(StudyUid())->revision, 2);
   EXPECT_FALSE(Rerun("another").started);
   EXPECT_FALSE(RerunStudy({*index_, *jobs_, clock_, "test", std::nullopt}, StudyUid()).started) << "no bundle";
+}
+
+TEST_F(RerunTest, LooksAtTheBundleThatAnsweredNotOnlyAtTheJobsKey) {
+  auto watcher = MakeWatcher(StudySettings{});
+  PushStudy({});
+  watcher->Tick(Bundle());
+  clock_.Advance(61);
+  ASSERT_EQ(watcher->Tick(Bundle()), 1);
+  Finish(R"({"bundle": {"sha256": "replaced it while the job waited"}})");
+  EXPECT_TRUE(Rerun("").started) << "the bundle before is back";
 }
 
 }  // namespace
