@@ -33,7 +33,7 @@ struct CaptureViews {
   std::vector<SliceView> mosaic;    ///< page 2
   bool peak_outside_brain = false;  ///< page 1 then shows another place, and says so
   std::array<double, 3> peak_mm{};  ///< LPS
-  bool through_lesion = false;      ///< page 1 goes through the largest lump that enhances
+  bool through_lesion = false;      ///< page 1 goes through the lesion as the software found it
   std::string map_class;            ///< class that the map argues for: recurrence or necrosis; empty without a map
 };
 

@@ -126,6 +126,9 @@ void WriteViews(const std::map<Role, volumes::Volume>& volumes, const volumes::N
       at_peak[2] = (*input->lesion_centre)[2];
       answer.slice_of = SliceOf::kLesion;
     }
+  } else if (input != nullptr && input->lesion_centre) {  // nothing was answered: there is no map, but a lesion
+    at_peak[2] = (*input->lesion_centre)[2];
+    answer.slice_of = SliceOf::kLesion;
   }
   ViewFile out(file);
   ViewMaker maker{volumes, input, map.voxels.empty() ? nullptr : &map, out, answer};

@@ -12,9 +12,9 @@
 namespace glionode::server {
 
 /// The slices that a capture shows, sampled in the reference's scanner coordinates: page 1 through the activation map's
-/// peak (where that lies outside the head: through the largest lump that enhances, else the head's centre), page 2
-/// around it. Appends to answer.views and writes answer's pictures to `file`
-/// (float32 in the machine's order; parent and child are the same machine).
+/// peak (without a map, or where that lies outside the head: through the lesion that FindLesion finds, else the head's
+/// centre), page 2 around it. Appends to answer.views and writes answer's pictures to `file` (float32 in the machine's
+/// order; parent and child are the same machine).
 void WriteViews(const std::map<Role, volumes::Volume>& volumes, const volumes::NetworkInput* input,
                 const networks::Answer* map_source, const std::filesystem::path& file, WorkerAnswer& answer);
 

@@ -1,5 +1,7 @@
 #include "inference/volumes/checks.h"
 
+#include "inference/volumes/inner_head.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -17,12 +19,6 @@ std::string Text(const char* format, Args... args) {
 std::string Name(Role role) {
   if (role == Role::kT1ce) return "contrast-enhanced T1";
   return role == Role::kT1 ? "T1" : role == Role::kT2 ? "T2" : std::string(ToText(role));
-}
-
-float Quantile(std::vector<float>& values, double q) {
-  const auto at = values.begin() + static_cast<std::ptrdiff_t>(q * static_cast<double>(values.size() - 1));
-  std::nth_element(values.begin(), at, values.end());
-  return *at;
 }
 
 // Head sizes. Adult heads measure 130-170 mm across and 170-220 mm front to back over the skin; children from two years
@@ -58,80 +54,6 @@ constexpr double kMinGain = 0.05;
 constexpr double kMinGainOverLoss = 1.2;
 // Brain, in units of the median of the inner head.
 constexpr float kBrainLow = 0.5F, kBrainHigh = 1.25F;
-// Off the surface: scalp fat moves, and is suppressed in one series and not in the other.
-constexpr double kOffSurfaceMm = 12;
-// no_lesion refuses only if nothing enhances in a lump anywhere: the question "recurrence or necrosis" has no object
-// then. It is made to err towards letting a study pass: real heads have other lumps that enhance (pituitary, mucosa,
-// edges that do not match), and a small lesion must not be called absent. 35 % of brain signal is above the noise and
-// above what grey matter gains. Measured: about 40 ml on a real study; 26 phantoms with lesions of 12 to 20 mm radius
-// 2.1 ml and more; the same phantoms without their lesions 0 to 0.31 ml, 24 of 26 under the limit, which is what a ball
-// of 13 mm leaves.
-constexpr float kLumpGain = 0.35F;
-constexpr double kLumpMarginMm = 4;
-constexpr double kMinLumpMl = 0.1;
-/// Liquor and bone below, fat above: there the difference says nothing.
-constexpr float kLumpLow = 0.25F, kLumpHigh = 1.35F;
-
-/// Share of a lump that must enhance to be taken for the lesion: in a ring as thin as an eighth of its radius 1/3 does.
-/// A slice whose whole edge enhances (dura) is filled like a ring, and has 15 %.
-constexpr double kLesionShare = 0.22;
-constexpr int kMostLumps = 20;  ///< looked at, the largest first
-
-int Steps(double mm, const Grid& grid) { return std::max(1, static_cast<int>(std::lround(mm / grid.spacing))); }
-
-/// The head without its outermost 12 mm, and what 1.0 is in each of the two series there. False: too little is left.
-struct Inner {
-  Mask mask;
-  float t1 = 0, t1ce = 0;
-};
-bool FindInner(const std::vector<float>& t1, const std::vector<float>& t1ce, const Mask& head, const Grid& grid,
-               Inner* inner) {
-  inner->mask = head;
-  Erode(inner->mask, grid.size, Steps(kOffSurfaceMm, grid));
-  std::vector<float> a, b;
-  for (std::size_t i = 0; i < head.size(); ++i) {
-    inner->mask[i] = inner->mask[i] && t1[i] > 0 && t1ce[i] > 0;
-    if (inner->mask[i]) a.push_back(t1[i]), b.push_back(t1ce[i]);
-  }
-  if (a.size() < 1000) return false;
-  inner->t1 = Quantile(a, 0.5);
-  inner->t1ce = Quantile(b, 0.5);
-  return true;
-}
-
-/// Lumps that enhance: every voxel that does, and what is left of them (see MeasureEnhancement).
-struct Lumps {
-  Mask enhancing, left;
-};
-std::optional<Lumps> FindLumps(const std::vector<float>& t1, const std::vector<float>& t1ce, const Mask& head,
-                               const Grid& grid) {
-  Inner inner;
-  if (!FindInner(t1, t1ce, head, grid, &inner)) return std::nullopt;
-  Lumps lumps;
-  lumps.enhancing.assign(head.size(), 0);
-  for (std::size_t i = 0; i < head.size(); ++i) {
-    if (!inner.mask[i]) continue;
-    const float before = t1[i] / inner.t1, after = t1ce[i] / inner.t1ce;
-    lumps.enhancing[i] = before > kLumpLow && before < kLumpHigh && after - before > kLumpGain;
-  }
-  // A ring around a necrotic core is a lump too, also one with small gaps.
-  lumps.left = lumps.enhancing;
-  Dilate(lumps.left, grid.size, 1);
-  FillHoles(lumps.left, grid.size);
-  Erode(lumps.left, grid.size, 1 + Steps(kLumpMarginMm, grid));
-  return lumps;
-}
-
-Vec3 Middle(const Mask& mask, const Grid& grid) {
-  Vec3 sum{};
-  double count = 0;
-  std::size_t i = 0;
-  for (int z = 0; z < grid.size[2]; ++z)
-    for (int y = 0; y < grid.size[1]; ++y)
-      for (int x = 0; x < grid.size[0]; ++x, ++i)
-        if (mask[i]) sum[0] += x, sum[1] += y, sum[2] += z, ++count;
-  return grid.Point(sum[0] / count, sum[1] / count, sum[2] / count);
-}
 
 }  // namespace
 
@@ -191,13 +113,13 @@ std::optional<Reason> CheckCoverage(Role role, const Mask& head, const Mask& ins
 ContrastMeasure MeasureContrast(const std::vector<float>& t1, const std::vector<float>& t1ce, const Mask& head,
                                 const Grid& grid) {
   ContrastMeasure measure;
-  Inner inner;
-  if (!FindInner(t1, t1ce, head, grid, &inner)) return measure;
+  const auto inner = FindInnerHead(t1, t1ce, head, grid);
+  if (!inner) return measure;
   // Only where one of the two looks like brain: fat is bright in both, and how bright differs between sequences.
   std::vector<float> gains, losses;
   for (std::size_t i = 0; i < head.size(); ++i) {
-    if (!inner.mask[i]) continue;
-    const float before = t1[i] / inner.t1, after = t1ce[i] / inner.t1ce;
+    if (!inner->mask[i]) continue;
+    const float before = t1[i] / inner->t1, after = t1ce[i] / inner->t1ce;
     if (before > kBrainLow && before < kBrainHigh) gains.push_back(after - before);
     if (after > kBrainLow && after < kBrainHigh) losses.push_back(before - after);
   }
@@ -216,41 +138,6 @@ std::optional<Reason> CheckContrast(const ContrastMeasure& measure) {
         "swapped, or no contrast was given."};
   return Reason{ReasonCode::kContrastCheck,
                 "The contrast-enhanced T1 series shows no enhancement against the T1 series."};
-}
-
-double MeasureEnhancement(const std::vector<float>& t1, const std::vector<float>& t1ce, const Mask& head,
-                          const Grid& grid) {
-  const auto lumps = FindLumps(t1, t1ce, head, grid);
-  if (!lumps) return -1;
-  std::size_t count = 0;
-  for (auto m : lumps->left) count += m;
-  return static_cast<double>(count) * grid.spacing * grid.spacing * grid.spacing / 1000;
-}
-
-std::optional<Vec3> FindLesion(const std::vector<float>& t1, const std::vector<float>& t1ce, const Mask& head,
-                               const Grid& grid) {
-  auto lumps = FindLumps(t1, t1ce, head, grid);
-  if (!lumps) return std::nullopt;
-  for (int attempt = 0; attempt < kMostLumps; ++attempt) {
-    Mask largest = lumps->left;
-    KeepLargestComponent(largest, grid.size);
-    Mask whole = largest;
-    Dilate(whole, grid.size, 1 + Steps(kLumpMarginMm, grid));
-    std::size_t voxels = 0, enhancing = 0;
-    for (std::size_t i = 0; i < whole.size(); ++i) voxels += whole[i], enhancing += whole[i] && lumps->enhancing[i];
-    if (voxels == 0) return std::nullopt;
-    if (static_cast<double>(enhancing) >= kLesionShare * static_cast<double>(voxels)) return Middle(largest, grid);
-    for (std::size_t i = 0; i < largest.size(); ++i)
-      if (largest[i]) lumps->left[i] = 0;
-  }
-  return std::nullopt;
-}
-
-std::optional<Reason> CheckLesion(double enhancement_ml) {
-  if (enhancement_ml < 0 || enhancement_ml >= kMinLumpMl) return std::nullopt;
-  return Reason{
-      ReasonCode::kNoLesion,
-      "Nothing in the brain takes up contrast in a lump of about 13 mm or more: there is no lesion to judge."};
 }
 
 }  // namespace glionode::volumes

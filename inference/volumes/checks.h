@@ -30,15 +30,4 @@ ContrastMeasure MeasureContrast(const std::vector<float>& t1, const std::vector<
                                 const Grid& grid);
 std::optional<Reason> CheckContrast(const ContrastMeasure& measure);
 
-/// Millilitres of the middle of lumps that enhance: what is clearly brighter in T1ce than in T1, rings filled, 4 mm
-/// taken off all around. Sheets and tubes (dura, sinuses, vessels, choroid plexus) vanish by that; a ball of 13 mm
-/// leaves 0.1 ml. Negative: too little of a head to say. Same input as MeasureContrast.
-double MeasureEnhancement(const std::vector<float>& t1, const std::vector<float>& t1ce, const Mask& head,
-                          const Grid& grid);
-std::optional<Reason> CheckLesion(double enhancement_ml);
-
-/// LPS middle of the largest of these lumps of which a good part enhances; nothing if there is none. Same input as MeasureContrast.
-std::optional<Vec3> FindLesion(const std::vector<float>& t1, const std::vector<float>& t1ce, const Mask& head,
-                               const Grid& grid);
-
 }  // namespace glionode::volumes

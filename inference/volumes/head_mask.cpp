@@ -89,20 +89,20 @@ float OtsuThreshold(const std::vector<float>& values) {
   return (static_cast<float>(best_bin) + 1.0F) / kBins * high;
 }
 
-void KeepLargestComponent(Mask& mask, const std::array<int, 3>& size) {
-  std::vector<std::uint32_t> label(mask.size(), 0), stack;
+std::vector<std::vector<std::uint32_t>> Components(const Mask& mask, const std::array<int, 3>& size) {
+  std::vector<std::vector<std::uint32_t>> parts;
+  Mask seen(mask.size(), 0);
+  std::vector<std::uint32_t> stack;
   const std::ptrdiff_t stride[3] = {1, size[0], static_cast<std::ptrdiff_t>(size[0]) * size[1]};
-  std::uint32_t next = 0, best = 0;
-  std::size_t best_count = 0;
   for (std::size_t start = 0; start < mask.size(); ++start) {
-    if (!mask[start] || label[start]) continue;
-    label[start] = ++next;
+    if (!mask[start] || seen[start]) continue;
+    seen[start] = 1;
     stack.assign(1, static_cast<std::uint32_t>(start));
-    std::size_t count = 0;
+    std::vector<std::uint32_t> part;
     while (!stack.empty()) {
       const std::size_t at = stack.back();
       stack.pop_back();
-      ++count;
+      part.push_back(static_cast<std::uint32_t>(at));
       const int index[3] = {
           static_cast<int>(at % static_cast<std::size_t>(size[0])),
           static_cast<int>(at / static_cast<std::size_t>(size[0]) % static_cast<std::size_t>(size[1])),
@@ -111,12 +111,20 @@ void KeepLargestComponent(Mask& mask, const std::array<int, 3>& size) {
         for (int side = -1; side <= 1; side += 2) {
           if (index[a] + side < 0 || index[a] + side >= size[a]) continue;
           const auto to = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(at) + side * stride[a]);
-          if (mask[to] && !label[to]) label[to] = next, stack.push_back(static_cast<std::uint32_t>(to));
+          if (mask[to] && !seen[to]) seen[to] = 1, stack.push_back(static_cast<std::uint32_t>(to));
         }
     }
-    if (count > best_count) best_count = count, best = next;
+    parts.push_back(std::move(part));
   }
-  for (std::size_t i = 0; i < mask.size(); ++i) mask[i] = best != 0 && label[i] == best;
+  std::stable_sort(parts.begin(), parts.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
+  return parts;
+}
+
+void KeepLargestComponent(Mask& mask, const std::array<int, 3>& size) {
+  const auto parts = Components(mask, size);
+  std::fill(mask.begin(), mask.end(), std::uint8_t{0});
+  if (parts.empty()) return;
+  for (const std::uint32_t at : parts.front()) mask[at] = 1;
 }
 
 void FillHoles(Mask& mask, const std::array<int, 3>& size) {

@@ -12,7 +12,10 @@ using Mask = std::vector<std::uint8_t>;  ///< 0 or 1 a voxel, x fastest
 /// Otsu's threshold over the values above zero, with the brightest 1 % clipped (fat and vessels would pull it up).
 float OtsuThreshold(const std::vector<float>& values);
 
-/// Keeps the largest 6-connected component.
+/// The 6-connected components, the largest first: indices of their voxels.
+std::vector<std::vector<std::uint32_t>> Components(const Mask& mask, const std::array<int, 3>& size);
+
+/// Keeps the largest of these.
 void KeepLargestComponent(Mask& mask, const std::array<int, 3>& size);
 
 /// Fills what is enclosed within an axial slice (airways and sinuses are open to the front in 3D only).

@@ -13,8 +13,8 @@ namespace glionode::volumes {
 /// Both series about 2 mm in plane (Reduce). Threads: any.
 double LocalAgreement(const Volume& fixed, const Volume& moving, const RigidTransform& transform, const Head& head);
 
-/// From here on the two are taken for one head. Measured (docs/operating.md, "Do the series fit together"): 0.48 and more
-/// on 224 own pairs, 0.43 and less on all but one of 141 pairs of two phantoms.
+/// From here on the two are taken for one head. Measured (docs/operating.md, "Do the series fit together"): 0.48 and
+/// more on 224 own pairs, 0.43 and less on all but one of 141 pairs of two phantoms.
 constexpr double kSameHead = 0.45;
 
 }  // namespace glionode::volumes

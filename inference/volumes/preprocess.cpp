@@ -3,6 +3,7 @@
 #include "config/error.h"
 #include "inference/volumes/bias_field.h"
 #include "inference/volumes/checks.h"
+#include "inference/volumes/lesion_search.h"
 
 #include <algorithm>
 #include <chrono>
@@ -182,11 +183,11 @@ NetworkInput Preprocess(const std::map<Role, Volume>& volumes, const std::vector
   std::optional<Vec3> lesion;
   if (result.reasons.empty() && channels.count(Role::kT1) && channels.count(Role::kT1ce)) {
     const auto &t1 = channels[Role::kT1].values, &t1ce = channels[Role::kT1ce].values;
-    const double enhancement = MeasureEnhancement(t1, t1ce, mask, grid);
-    result.lesion_centre = lesion = FindLesion(t1, t1ce, mask, grid);
+    const LesionSearch search = FindLesion(t1, t1ce, mask, grid);
+    result.lesion_centre = lesion = search.centre;
     if (auto contrast = CheckContrast(MeasureContrast(t1, t1ce, mask, grid)))
       result.reasons.push_back(*contrast);
-    else if (auto none = CheckLesion(on_lesion && !lesion ? 0 : enhancement))
+    else if (auto none = CheckLesion(search, on_lesion))
       result.reasons.push_back(*none);
   }
   Grid network_grid = grid;

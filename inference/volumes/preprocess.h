@@ -13,13 +13,14 @@
 namespace glionode::volumes {
 
 /// Raised by every change after which the same images give another input: what was kept of former ones is made anew.
-constexpr int kPreprocessingVersion = 3;
+constexpr int kPreprocessingVersion = 4;
 
 /// bundle.json "preprocessing" (design section 7).
 struct PreprocessingSpec {
   double spacing_mm = 2.0;
   int shape = 96;  ///< cube
-  /// Middle of the cube: `head_mask` (of the head), or `lesion` (of the largest lump that enhances; needs T1 and T1ce).
+  /// Middle of the cube: `head_mask` (of the head), or `lesion` (of the largest lump that enhances in the brain; needs
+  /// T1 and T1ce).
   std::string centre = "head_mask";
   bool bias_correction = true;
   std::string normalisation = "zscore";

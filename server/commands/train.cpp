@@ -83,7 +83,7 @@ void AddTrain(CLI::App& app, int& exit_code) {
   command->add_option("--width", info.network.width, "1 is the published width")->check(CLI::Range(0.0625, 4.0));
   command
       ->add_option("--centre", info.centre,
-                   "middle of the input cube: head_mask, or lesion (the largest lump that enhances)")
+                   "middle of the input cube: head_mask, or lesion (the largest lump in the brain that enhances)")
       ->check(CLI::IsMember({"head_mask", "lesion"}));
   command
       ->add_option("--field-of-view", options->work.field_of_view,

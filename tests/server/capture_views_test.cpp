@@ -67,6 +67,15 @@ TEST_F(CaptureViewsTest, GoesThroughTheLesionWhenThePeakIsOutsideTheHead) {
   EXPECT_DOUBLE_EQ(answer.views.at(0).position_mm, -20);
 }
 
+TEST_F(CaptureViewsTest, GoesThroughTheLesionWithoutAMap) {
+  input_.lesion_centre = {10, 5, -20};
+  WorkerAnswer answer;
+  WriteViews(volumes_, &input_, nullptr, file_, answer);
+  EXPECT_EQ(answer.slice_of, SliceOf::kLesion);
+  EXPECT_FALSE(answer.peak_outside_brain);
+  EXPECT_DOUBLE_EQ(answer.views.at(0).position_mm, -20);
+}
+
 TEST_F(CaptureViewsTest, GoesThroughTheHeadsMiddleWhenNothingEnhancesEither) {
   const WorkerAnswer answer = Views(0, 15, 15);
   EXPECT_TRUE(answer.peak_outside_brain);

@@ -165,49 +165,6 @@ TEST(Preprocess, NoContrastGivenIsCaught) {
   EXPECT_TRUE(HasReason(input.reasons, ReasonCode::kContrastCheck)) << Words(input.reasons);
 }
 
-// The same heads, scanners and motion with and without their lesion: only the latter have no object to judge.
-TEST(Preprocess, AHeadWithoutALesionIsRefusedAndTheSameHeadWithOneIsNot) {
-  constexpr std::uint64_t kSeed = 77;
-  for (const int index : {11, 16, 22}) {
-    Anatomy anatomy = MakeAnatomy(kSeed, index, std::vector<double>(kLatentFeatures, 0.0));
-    const auto protocols = MakeProtocols(kSeed, index);
-    const auto reasons = [&] {
-      std::map<Role, Volume> volumes;
-      for (Role role : {Role::kT1, Role::kT1ce}) volumes[role] = Render(anatomy, protocols.at(role), kSeed, index);
-      return Preprocess(volumes, {Role::kT1, Role::kT1ce}, {}).reasons;
-    };
-    EXPECT_TRUE(reasons().empty()) << index << " " << Words(reasons());
-    anatomy.lesion.centre = {0, 0, 1e4};  // the lesion and its cavity are painted only near its centre
-    const auto without = reasons();
-    EXPECT_TRUE(HasReason(without, ReasonCode::kNoLesion)) << index << " " << Words(without);
-  }
-}
-
-TEST(CheckLesion, SeesBallsAndRingsAndNoTubes) {
-  Grid grid;
-  grid.size = {80, 80, 80};
-  grid.spacing = 2;
-  const Mask head(grid.Count(), 1);
-  const std::vector<float> t1(grid.Count(), 100.0F);
-  const auto measure = [&](auto enhances) {
-    std::vector<float> t1ce = t1;
-    for (std::size_t i = 0; i < t1ce.size(); ++i) {
-      const double x = 2.0 * double(i % 80) - 79, y = 2.0 * double(i / 80 % 80) - 79, z = 2.0 * double(i / 6400) - 79;
-      if (enhances(x, y, z)) t1ce[i] = 160;
-    }
-    return MeasureEnhancement(t1, t1ce, head, grid);
-  };
-  const auto norm = [](double x, double y, double z) { return std::sqrt(x * x + y * y + z * z); };
-  EXPECT_FALSE(CheckLesion(measure([&](double x, double y, double z) { return norm(x, y, z) < 8; })));
-  EXPECT_FALSE(CheckLesion(measure([&](double x, double y, double z) {  // a thin ring around a dark core
-    return norm(x, y, z) < 14 && norm(x, y, z) > 10;
-  })));
-  EXPECT_TRUE(CheckLesion(measure([&](double x, double y, double) { return norm(x, y, 0) < 4; })));  // a vessel
-  EXPECT_TRUE(CheckLesion(measure([&](double x, double, double) { return std::abs(x) < 3; })));      // the falx
-  EXPECT_TRUE(CheckLesion(measure([](double, double, double) { return false; })));
-  EXPECT_FALSE(CheckLesion(MeasureEnhancement({}, {}, {}, Grid{})));  // nothing to say is no refusal
-}
-
 TEST(Preprocess, RefusesWhatIsNoHead) {
   const auto refused = [](const Volume& volume, ReasonCode code) {
     const auto input = Preprocess({{Role::kT1ce, volume}}, {Role::kT1ce}, {});
